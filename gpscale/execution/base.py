@@ -1,0 +1,123 @@
+"""What an executor is, and how to add one.
+
+An executor runs trials and yields events about them. To add one:
+
+1. write `execution/<name>.py` with a class that has every member of `Executor`; its constructor takes keywords only,
+   `workers` and `run_trial` among them, each with a default;
+2. decorate the class with `@register` and import the module in `execution/__init__.py`; whatever it needs beyond the
+   standard library and numpy is imported inside its methods.
+
+The contract tests then run over it. What they hold:
+
+- every job ends with exactly one `Ended`, whose record lies in the run directory by then; a `Started` of the same trial
+  comes before it, any number of `Progressed` between them;
+- jobs start in the order in which they are given; a result depends neither on that order nor on the number of workers;
+- a trial that fails, crashes or is killed costs only itself: it ends with a record that says why;
+- closing the generator early, or an exception thrown into it, ends all its trials and leaves no process; the trials it
+  cuts off get no record, so that they go on from their checkpoint in the next run;
+- a job whose trial already has a record ends with that record.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+from gpscale.errors import UnknownNameError
+from gpscale.trial import Progress, Trial, TrialRecord
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A trial to run, and where.
+
+    Attributes:
+        trial: The trial.
+        directory: The run directory; the trial's own directory is inside it.
+    """
+
+    trial: Trial
+    directory: Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Started:
+    """A worker has taken the trial."""
+
+    trial_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Progressed:
+    """A running trial has reported."""
+
+    progress: Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """A trial has ended, and its record is on disk."""
+
+    record: TrialRecord
+
+
+Event = Started | Progressed | Ended
+
+RunTrial = Callable[[Job, Callable[[Progress], None]], TrialRecord]
+"""Runs one job in the present process, reports on it, and writes its record."""
+
+
+class Executor(Protocol):
+    """Runs trials; a context manager that frees its processes."""
+
+    name: str
+    workers: int
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Run the jobs and yield events until the last one has ended.
+
+        Args:
+            jobs: Trials in the order in which they are to start, no trial twice.
+        """
+        ...
+
+    def __enter__(self) -> Self:
+        """Return the executor."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End what still runs."""
+        ...
+
+
+_EXECUTORS: dict[str, Callable[..., Executor]] = {}
+
+
+_E = TypeVar("_E", bound=Executor)
+
+
+def register(executor: type[_E]) -> type[_E]:
+    """Add an executor class to the registry (decorator)."""
+    _EXECUTORS[executor.name] = executor
+    return executor
+
+
+def get(name: str) -> Callable[..., Executor]:
+    """Return the executor class of that name.
+
+    Raises:
+        UnknownNameError: There is none.
+    """
+    if name not in _EXECUTORS:
+        raise UnknownNameError.of("executor", name, _EXECUTORS)
+    return _EXECUTORS[name]
+
+
+def names() -> list[str]:
+    """Return the names of all executors."""
+    return sorted(_EXECUTORS)

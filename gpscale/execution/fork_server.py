@@ -1,0 +1,228 @@
+"""A process that imports the heavy modules once and forks a child for every call that it is asked to make.
+
+Why not multiprocessing's own fork server: that one is a single, unnamed server for the whole program (a notebook may have
+started it already, with other modules and another environment), it imports the caller's `__main__` again in every child,
+and it outlives its user. This one belongs to one owner and needs only public parts of the standard library.
+
+Nothing survives the owner, however it ends:
+
+- the owner dies -> the server reads end-of-file from its connection (or sees that its parent has changed) and kills every
+  child with its process group, so that a child's own children go too;
+- the server dies -> the kernel kills the children (Linux; elsewhere a child that reports finds a broken pipe);
+- a child dies -> the server kills what is left of its group before it reaps it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+PARENT_CHECK_SECONDS = 1.0
+CLOSE_SECONDS = 5.0
+
+
+class ForkServer:
+    """The owner's end of a fork server.
+
+    Attributes:
+        pid: Process id of the server.
+        connection: Readable when `receive` has something.
+    """
+
+    def __init__(self, preload: Sequence[str], environment: Mapping[str, str], keep: Sequence[int] = ()) -> None:
+        """Start the server; it imports while the caller goes on.
+
+        Args:
+            preload: Modules to import before the first fork.
+            environment: Variables of the server and its children, on top of the caller's.
+            keep: File descriptors that the children inherit, under the same numbers.
+        """
+        self.connection, theirs = Pipe()
+        # the caller's import path, so that the children find what the caller finds
+        program = (
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"from gpscale.execution.fork_server import serve; serve({theirs.fileno()}, {os.getpid()}, {list(preload)!r})"
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            env={**os.environ, **environment},
+            pass_fds=[theirs.fileno(), *keep],
+            stdin=subprocess.DEVNULL,
+            # a terminal sends Ctrl-C to the whole session: it is for the caller alone
+            start_new_session=True,
+        )
+        theirs.close()
+        self.pid = self._process.pid
+
+    def start(self, key: str, function: Callable[..., object], *arguments: object) -> None:
+        """Ask for a child that calls `function(*arguments)` and exits.
+
+        Args:
+            key: Names the child.
+            function: Importable; a child in which it raises exits with status 1.
+            arguments: Anything that can be pickled.
+
+        Raises:
+            EOFError: The server is gone.
+        """
+        self._send(("start", key, pickle.dumps((function, arguments))))
+
+    def kill(self, key: str) -> None:
+        """Ask to kill a child and its process group; its exit is reported like any other.
+
+        Raises:
+            EOFError: The server is gone.
+        """
+        self._send(("kill", key))
+
+    def receive(self) -> tuple[str, int | None]:
+        """Wait for the next report: `(key, None)` a child has started, `(key, status)` it has exited.
+
+        The status is negative for a signal.
+
+        Raises:
+            EOFError: The server is gone.
+        """
+        try:
+            key, status = self.connection.recv()
+        except OSError as error:
+            raise EOFError from error
+        return key, status
+
+    def close(self) -> None:
+        """Kill all children and the server, and wait for them to be gone."""
+        self.connection.close()
+        try:
+            self._process.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:  # still importing, or stuck: its children go with it
+            self._process.kill()
+            self._process.wait()
+
+    def _send(self, request: tuple[Any, ...]) -> None:
+        try:
+            self.connection.send(request)
+        except OSError as error:
+            raise EOFError from error
+
+
+def serve(descriptor: int, owner: int, preload: Sequence[str]) -> None:
+    """Be the server, until the owner is gone.
+
+    Args:
+        descriptor: File descriptor of the server's end of the connection.
+        owner: Process id of the owner.
+        preload: Modules to import.
+    """
+    connection = Connection(descriptor)
+    for module in preload:
+        # a child that needs the module says what is wrong with it, in its own log
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # collections in a child then leave the shared pages alone
+    server = _Server(connection)
+    try:
+        while os.getppid() == owner:
+            ready = wait([connection, server.wakeup], PARENT_CHECK_SECONDS)
+            if server.wakeup in ready:
+                server.reap()
+            if connection in ready:
+                server.answer(connection.recv())
+    except (EOFError, ConnectionError):
+        pass  # the owner is gone
+    finally:
+        server.kill_all()
+
+
+class _Server:
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.children: dict[str, int] = {}
+        self.wakeup, self._wakeup_end = os.pipe()
+        os.set_blocking(self.wakeup, False)
+        os.set_blocking(self._wakeup_end, False)
+        signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def answer(self, request: tuple[Any, ...]) -> None:
+        if request[0] == "start":
+            self._fork(*request[1:])
+        elif request[1] in self.children:
+            _kill_group(self.children[request[1]])
+
+    def reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self.wakeup, 4096):
+                pass
+        for key, child in list(self.children.items()):
+            # look before reaping: as long as the child is a zombie, its process group cannot be anyone else's
+            if os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+                continue
+            _kill_group(child)
+            _, status = os.waitpid(child, 0)
+            del self.children[key]
+            self.connection.send((key, os.waitstatus_to_exitcode(status)))
+
+    def kill_all(self) -> None:
+        for child in self.children.values():
+            _kill_group(child)
+        for child in self.children.values():
+            os.waitpid(child, 0)
+
+    def _fork(self, key: str, call: bytes) -> None:
+        server = os.getpid()
+        child = os.fork()
+        if child == 0:
+            os._exit(self._child(server, call))
+        # both sides do it, so that the group exists whoever runs first
+        with contextlib.suppress(OSError):
+            os.setpgid(child, child)
+        self.children[key] = child
+        self.connection.send((key, None))
+
+    def _child(self, server: int, call: bytes) -> int:
+        try:
+            os.setpgid(0, 0)
+            _die_with_parent(server)
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for descriptor in (self.wakeup, self._wakeup_end, self.connection.fileno()):
+                os.close(descriptor)
+            function, arguments = pickle.loads(call)
+            function(*arguments)
+            status = 0
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        except BaseException:
+            traceback.print_exc()
+            status = 1
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        return status
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _die_with_parent(parent: int) -> None:
+    if sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)

@@ -1,0 +1,234 @@
+"""Trials on this machine: one isolated process for each, forked from a server that has imported torch already."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import faulthandler
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import wait
+from types import TracebackType
+from typing import Self
+
+from gpscale.errors import GpscaleError
+from gpscale.execution import worker
+from gpscale.execution.base import Ended, Event, Job, Progressed, RunTrial, Started, register
+from gpscale.execution.fork_server import ForkServer
+from gpscale.run_dir import RunDir
+from gpscale.trial import FailureReason, Progress, TrialRecord
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Environment of the workers: two threads in each collapse now and then, and a library that has started its threads
+before a fork has lost them after it."""
+
+PROGRESS_SECONDS = 0.25
+"""Least time between two reports of one trial."""
+
+SERVER_LIVES = 3
+"""How many fork servers one run may lose before it gives up."""
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use: affinity and container limits count."""
+    import joblib
+
+    return int(joblib.cpu_count())
+
+
+@register
+class LocalExecutor:
+    """Runs trials in processes of this machine, one thread each.
+
+    Attributes:
+        workers: Trials that run at the same time.
+    """
+
+    name = "local"
+
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        run_trial: RunTrial = worker.run_trial,
+        preload: Sequence[str] = worker.PRELOAD,
+    ) -> None:
+        """Take the settings; the first `run` starts processes.
+
+        Args:
+            workers: Trials that run at the same time; None for one on each usable core.
+            run_trial: What a process does with its job; a function that can be imported.
+            preload: Modules that the fork server imports once for all processes.
+
+        Raises:
+            ValueError: `workers` is below 1.
+        """
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers must be at least 1. Got {workers}. Leave it out for one worker on each core.")
+        self.workers = usable_cores() if workers is None else workers
+        self._run_trial = run_trial
+        self._preload = tuple(preload)
+        self._server: ForkServer | None = None
+        self._progress: _ProgressPipe | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what still runs and stop the fork server."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Run the jobs and yield events until the last one has ended.
+
+        Args:
+            jobs: Trials in the order in which they are to start, no trial twice.
+
+        Raises:
+            GpscaleError: The fork server was killed again and again.
+            RunDirError: A record in the run directory is damaged.
+        """
+        waiting = deque(jobs)
+        running: dict[str, Job] = {}
+        lives = SERVER_LIVES
+        try:
+            while waiting or running:
+                try:
+                    server, progress = self._started()
+                    while waiting and len(running) < self.workers:
+                        job = waiting.popleft()
+                        running[job.trial.id] = job
+                        server.start(job.trial.id, _work, job, self._run_trial, progress.write_end)
+                    yield from self._next_events(server, progress, running)
+                except EOFError:
+                    # the server was killed, and its trials with it: they go on from their checkpoints
+                    lives -= 1
+                    self.close()
+                    waiting.extendleft(reversed(running.values()))
+                    running.clear()
+                    if not lives:
+                        raise GpscaleError(
+                            f"The process that starts the trials must stay alive. It was lost {SERVER_LIVES} times, "
+                            "often for lack of memory. Run the sweep again with fewer --workers."
+                        ) from None
+        finally:
+            # left early, by an exception or by closing the generator: no trial outlives the loop over its events
+            if running:
+                self.close()
+
+    def _started(self) -> tuple[ForkServer, _ProgressPipe]:
+        if self._server is None or self._progress is None:
+            self._progress = _ProgressPipe()
+            self._server = ForkServer(self._preload, ONE_THREAD, keep=[self._progress.write_end])
+        return self._server, self._progress
+
+    def _next_events(
+        self, server: ForkServer, progress: _ProgressPipe, running: dict[str, Job]
+    ) -> Iterator[Event]:
+        ready = wait([server.connection, progress.read_end])
+        if progress.read_end in ready:
+            for report in progress.read():
+                # a report may still lie in the pipe when its trial has ended
+                if report.trial_id in running:
+                    yield Progressed(report)
+        if server.connection in ready:
+            trial_id, status = server.receive()
+            if status is None:
+                yield Started(trial_id)
+            else:
+                yield Ended(_final_record(running.pop(trial_id), status))
+
+
+class _ProgressPipe:
+    """Carries the reports of all workers, one line each; a report that finds the pipe full is dropped.
+
+    A line is shorter than `PIPE_BUF`, so that lines of different workers do not mix, and a worker that is killed leaves
+    a whole line or none.
+    """
+
+    def __init__(self) -> None:
+        self.read_end, self.write_end = os.pipe()
+        os.set_blocking(self.read_end, False)
+        os.set_blocking(self.write_end, False)
+        self._rest = b""
+
+    def read(self) -> list[Progress]:
+        lines = (self._rest + os.read(self.read_end, 1 << 16)).split(b"\n")
+        self._rest = lines.pop()
+        return [Progress(**json.loads(line)) for line in lines]
+
+    def close(self) -> None:
+        os.close(self.read_end)
+        os.close(self.write_end)
+
+
+def _work(job: Job, run_trial: RunTrial, progress_end: int) -> None:
+    """Run a job in this process, with everything that it prints in the log of its trial."""
+    directory = RunDir(job.directory).trial(job.trial.id)
+    directory.mkdir(parents=True, exist_ok=True)
+    # the descriptors, not only Python's streams, so that messages of native code arrive there too
+    with open(directory / "log.txt", "ab", buffering=0) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    faulthandler.enable()
+    run_trial(job, _reporter(progress_end))
+
+
+def _reporter(progress_end: int) -> Callable[[Progress], None]:
+    due = 0.0
+
+    def report(progress: Progress) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now < due and progress.images < progress.images_total:
+            return
+        due = now + PROGRESS_SECONDS
+        line = json.dumps(dataclasses.asdict(progress)).encode() + b"\n"
+        assert len(line) <= select.PIPE_BUF
+        with contextlib.suppress(BlockingIOError):
+            os.write(progress_end, line)
+
+    return report
+
+
+def _final_record(job: Job, status: int) -> TrialRecord:
+    """Return the record that the worker left, or write the one that it could not write itself."""
+    run = RunDir(job.directory)
+    record = run.record(job.trial.id)
+    if record is None:
+        record = TrialRecord(
+            id=job.trial.id,
+            trial=job.trial,
+            result=None,
+            failure=FailureReason.CRASHED,
+            detail=_describe_exit(status),
+        )
+        run.write_record(record)
+    return record
+
+
+def _describe_exit(status: int) -> str:
+    if status >= 0:
+        return f"exited with status {status} and no record; see log.txt"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = "unknown"
+    hint = ": often the kernel, out of memory" if -status == signal.SIGKILL else "; see log.txt"
+    return f"killed by signal {-status} ({name}){hint}"

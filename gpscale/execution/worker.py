@@ -1,0 +1,131 @@
+"""One trial from its identity to its record, in the present process."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gpscale import families
+from gpscale.errors import DataError, TrainingError
+from gpscale.execution.base import Job
+from gpscale.run_dir import RunDir
+from gpscale.trial import FailureReason, Progress, Result, TrialRecord
+
+PRELOAD = (
+    "torch",
+    "timm",
+    "gpscale.families",
+    "gpscale.training.data.store",
+    "gpscale.training.trainer",
+    "gpscale.execution.worker",
+)
+"""Modules that a trial needs; importing them starts no thread, so that a process may be forked afterwards."""
+
+
+def run_trial(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
+    """Train a trial and write its record; a trial that has one already is left as it is.
+
+    The record is written here and not by the driver, so that a driver that dies loses no finished trial. What goes
+    wrong in the trial becomes a record with a reason; its traceback goes to the standard error.
+
+    Args:
+        job: The trial, and the run directory with its images.
+        report: Called now and then while the training runs.
+
+    Returns:
+        The record, as it lies on disk.
+
+    Raises:
+        RunDirError: The record that is there is damaged.
+    """
+    from gpscale.training.checkpoint import remove_checkpoint
+
+    run = RunDir(job.directory)
+    trial_id = job.trial.id
+    record = run.record(trial_id)
+    if record is None:
+        started = _now()
+        result, failure, detail, measured = None, None, "", {}
+        try:
+            result, measured = _train(job, report)
+        except Exception as error:
+            traceback.print_exc()
+            failure, detail = _reason(error), _one_line(error)
+        record = TrialRecord(
+            id=trial_id,
+            trial=job.trial,
+            result=result,
+            failure=failure,
+            detail=detail,
+            measured={"started": started, "ended": _now(), "cpu": _cpu_model(), **measured},
+        )
+        run.write_record(record)
+    # one that crashed or ran out of memory may be retried: it goes on from there
+    if record.failure in (None, FailureReason.DIVERGED):
+        remove_checkpoint(run.trial(trial_id))
+    return record
+
+
+def _train(job: Job, report: Callable[[Progress], None]) -> tuple[Result, Mapping[str, Any]]:
+    import dataclasses
+
+    import torch
+
+    from gpscale.training.data.store import ImageStore
+    from gpscale.training.recipe import Recipe
+    from gpscale.training.trainer import initialised, train
+
+    torch.set_num_threads(1)
+    trial, run = job.trial, RunDir(job.directory)
+    store = ImageStore.open(run.images)
+    if store.fingerprint != trial.data:
+        raise DataError(
+            f"The images must be those of the trial ({trial.data}). Got {store.fingerprint}. Run the sweep again from its "
+            "sweep file, so that they are decoded anew."
+        )
+    family = families.get(trial.family)
+    architecture = family.architecture_from_dict(trial.architecture)
+    macs, params = family.count(family.row(architecture)[None], trial.num_classes)
+    outcome = train(
+        initialised(lambda: family.build(architecture, trial.num_classes), trial.seed),
+        Recipe.model_validate(trial.recipe),
+        store,
+        trial_id=trial.id,
+        pixels=architecture.pixels,
+        seed=trial.seed,
+        directory=run.trial(trial.id),
+        report=report,
+    )
+    result = Result(**dataclasses.asdict(outcome.result), macs=int(macs[0]), params=int(params[0]))
+    return result, outcome.measured
+
+
+def _reason(error: Exception) -> FailureReason:
+    if isinstance(error, TrainingError):
+        return FailureReason.DIVERGED
+    # torch has a class for a full graphics card only; on a CPU it raises a plain RuntimeError
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"MemoryError", "OutOfMemoryError"} or "not enough memory" in str(error):
+        return FailureReason.OUT_OF_MEMORY
+    return FailureReason.CRASHED
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _cpu_model() -> str:
+    with Path("/proc/cpuinfo").open() if os.path.exists("/proc/cpuinfo") else open(os.devnull) as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

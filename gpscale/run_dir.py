@@ -1,0 +1,235 @@
+"""The run directory: one directory per trial is the truth, every file of it written atomically.
+
+    <run>/
+      sweep.yaml provenance.json
+      trials/<trial id>/record.json  curve.csv  checkpoint.pt (while training)  log.txt
+      images/                        the decoded images, shared by the workers; absent from a shipped study
+      study.json surfaces/ pareto.csv rule.json figures/
+
+A shipped study is the same files without checkpoints and images.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gpscale.errors import RunDirError, UnknownNameError
+from gpscale.trial import TrialRecord
+
+SHIPPED_STUDIES = Path(__file__).parent / "shipped_studies"
+DEFAULT_STUDY = "quickstart"
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part.
+
+    Args:
+        path: File to write; its directory is made if absent.
+        content: Text (written as UTF-8) or bytes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    _sync_directory(path.parent)
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON that a person can read, atomically; NaN and infinity are refused."""
+    write_atomically(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        RunDirError: The file is absent or no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise RunDirError(f"{path} must exist. It does not. Run `gpscale fit` on the run directory first.") from None
+    except ValueError as error:
+        raise RunDirError(f"{path} must hold JSON. Got: {error}. Move the file away and run the sweep again.") from None
+
+
+class RunDir:
+    """One run directory, or one shipped study.
+
+    Attributes:
+        path: The directory.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"RunDir({str(self.path)!r})"
+
+    @property
+    def name(self) -> str:
+        """The directory's own name."""
+        return self.path.resolve().name
+
+    @property
+    def sweep_file(self) -> Path:
+        """The sweep with all defaults written out."""
+        return self.path / "sweep.yaml"
+
+    @property
+    def provenance_file(self) -> Path:
+        """Versions, host and data of the sweep."""
+        return self.path / "provenance.json"
+
+    @property
+    def images(self) -> Path:
+        """Directory of the decoded images."""
+        return self.path / "images"
+
+    @property
+    def study_file(self) -> Path:
+        """What `gpscale fit` found: base, ranges, diagnostics."""
+        return self.path / "study.json"
+
+    @property
+    def rule_file(self) -> Path:
+        """The fitted scaling rule."""
+        return self.path / "rule.json"
+
+    @property
+    def pareto_file(self) -> Path:
+        """The Pareto set, one architecture a row."""
+        return self.path / "pareto.csv"
+
+    @property
+    def figures(self) -> Path:
+        """Directory of the figures."""
+        return self.path / "figures"
+
+    def surface_file(self, outcome: str) -> Path:
+        """The joint surface of `outcome` (`"top1"` or `"top5"`)."""
+        return self.path / "surfaces" / f"{outcome}.json"
+
+    def trial(self, trial_id: str) -> Path:
+        """Directory of one trial."""
+        return self.path / "trials" / trial_id
+
+    def record_file(self, trial_id: str) -> Path:
+        """The final record of one trial."""
+        return self.trial(trial_id) / "record.json"
+
+    def write_record(self, record: TrialRecord) -> None:
+        """Write the record of a trial that has ended; atomic and durable."""
+        write_json(self.record_file(record.id), record.to_dict())
+
+    def record(self, trial_id: str) -> TrialRecord | None:
+        """Return the record of one trial, None while it has none.
+
+        Raises:
+            RunDirError: The record is damaged.
+        """
+        file = self.record_file(trial_id)
+        if not file.exists():
+            return None
+        values = read_json(file)
+        try:
+            return TrialRecord.from_dict(values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunDirError(
+                f"{file} must hold a trial record. Got {type(error).__name__}: {error}. "
+                "Move the trial's directory away and run the sweep again."
+            ) from None
+
+    def records(self) -> Iterator[TrialRecord]:
+        """Yield the records of every trial that has ended, in order of their ids."""
+        for trial_id in self.trial_ids():
+            record = self.record(trial_id)
+            if record is not None:
+                yield record
+
+    def trial_ids(self) -> list[str]:
+        """Return the ids of all trials that have a directory, sorted."""
+        trials = self.path / "trials"
+        return sorted(entry.name for entry in trials.iterdir() if entry.is_dir()) if trials.is_dir() else []
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory for one driver; the lock goes with the process, however it ends.
+
+        Raises:
+            RunDirError: Another driver holds it.
+        """
+        # imported here because Windows lacks it, where studies can still be read
+        import fcntl
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / ".lock", "a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunDirError(
+                    f"Only one sweep may run in {self.path}. Another one is running there. "
+                    "Wait for it, or give this one another --name."
+                ) from None
+            yield
+
+    def is_locked(self) -> bool:
+        """Say whether a driver holds the directory now."""
+        import fcntl
+
+        try:
+            with open(self.path / ".lock") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+
+def shipped_studies() -> list[str]:
+    """Return the names of the studies that ship with the package."""
+    return sorted(entry.name for entry in SHIPPED_STUDIES.iterdir() if (entry / "sweep.yaml").is_file())
+
+
+def find_study(study: str | os.PathLike[str] | None = None) -> RunDir:
+    """Find a study by the name of a shipped one, or by its run directory.
+
+    Args:
+        study: None for the default shipped study.
+
+    Raises:
+        UnknownNameError: Neither a shipped study nor a run directory.
+    """
+    if study is None:
+        study = DEFAULT_STUDY
+    for directory in (SHIPPED_STUDIES / str(study), Path(study), Path("runs") / study):
+        if (directory / "sweep.yaml").is_file():
+            return RunDir(directory)
+    raise UnknownNameError.of("study or run directory", str(study), shipped_studies())
+
+
+def _sync_directory(directory: Path) -> None:
+    # a rename is durable only once its directory is; platforms that cannot open a directory do without
+    with contextlib.suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

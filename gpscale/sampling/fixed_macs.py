@@ -1,0 +1,162 @@
+"""Designs at fixed MACs: one factor (figures 4 and 5 of the method paper) or two (figures 6 and 7) vary.
+
+A named factor compensates, so that every architecture costs about the same; the others stay at the base.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpscale.errors import FactorError
+from gpscale.factors import FACTOR_NAMES, check_factor_name
+from gpscale.families import Integers
+from gpscale.sampling.base import Band, register
+from gpscale.search_space import SearchSpace
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """Vary one factor over all its levels at fixed MACs.
+
+    Attributes:
+        factor: Varies.
+        compensate: Closes the MACs: one factor, or several.
+        c: MACs to hold, over the base's.
+        tolerance: Largest relative distance from them.
+
+    Raises:
+        UnknownNameError: `factor` or `compensate` is no factor.
+        FactorError: They are the same.
+    """
+
+    factor: str = "resolution"
+    compensate: str | tuple[str, ...] = "width"
+    c: float = 1.0
+    tolerance: float = 0.03
+
+    name: ClassVar[str] = "line"
+    fixed_macs: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_factors((self.factor,), _names(self.compensate))
+
+    def feasible(self, space: SearchSpace, band: Band) -> SearchSpace:
+        """Return, for each level of the factor, the architecture whose compensating factor comes closest to the MACs."""
+        return _closed(space, (self.factor,), _names(self.compensate), self.c, self.tolerance)
+
+    def draw(self, feasible: SearchSpace, count: int, generator: np.random.Generator) -> Integers:
+        """Return up to `count` distinct indices into `feasible`, int64: the ends first, then halving the gaps."""
+        order = np.argsort(feasible.factors[:, FACTOR_NAMES.index(self.factor)], kind="stable")
+        return order[_halving_order(len(order))][:count]
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """Vary two factors on a lattice at fixed MACs.
+
+    Attributes:
+        factors: The two that vary.
+        compensate: Closes the MACs: one factor, or several.
+        shape: Lattice points along each factor, evenly spaced between its bounds, moved to the nearest level.
+        c: MACs to hold, over the base's.
+        tolerance: Largest relative distance from them; lattice points that cannot be closed are left out.
+
+    Raises:
+        UnknownNameError: A name is no factor.
+        FactorError: Two of the names are the same, or the lattice has no points.
+    """
+
+    factors: tuple[str, str] = ("resolution", "width")
+    compensate: str | tuple[str, ...] = ("ir_depth", "vit_depth")
+    shape: tuple[int, int] = (6, 6)
+    c: float = 1.0
+    tolerance: float = 0.03
+
+    name: ClassVar[str] = "grid"
+    fixed_macs: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_factors(tuple(self.factors), _names(self.compensate))
+        if len(self.shape) != 2 or min(self.shape) < 2:
+            raise FactorError(f"`shape` must be two numbers of at least 2. Got {self.shape}. Take (6, 6), for example.")
+
+    def feasible(self, space: SearchSpace, band: Band) -> SearchSpace:
+        """Return, for each lattice point, the architecture whose compensating factor comes closest to the MACs."""
+        bounds = space.bounds.to_dict()
+        lattice = {
+            name: np.linspace(*bounds[name], points) for name, points in zip(self.factors, self.shape, strict=True)
+        }
+        return _closed(space, tuple(self.factors), _names(self.compensate), self.c, self.tolerance, lattice)
+
+    def draw(self, feasible: SearchSpace, count: int, generator: np.random.Generator) -> Integers:
+        """Return up to `count` distinct indices into `feasible`, int64, in a random order."""
+        return generator.permutation(len(feasible))[:count]
+
+
+def _names(compensate: str | Iterable[str]) -> tuple[str, ...]:
+    return (compensate,) if isinstance(compensate, str) else tuple(compensate)
+
+
+def _check_factors(vary: tuple[str, ...], compensate: tuple[str, ...]) -> None:
+    names = [check_factor_name(name) for name in (*vary, *compensate)]
+    if len(set(names)) < len(names):
+        raise FactorError(
+            f"the factors that vary and the one that compensates must differ. Got {', '.join(names)}. "
+            f"Known: {', '.join(FACTOR_NAMES)}."
+        )
+
+
+def _closed(
+    space: SearchSpace,
+    vary: tuple[str, ...],
+    compensate: tuple[str, ...],
+    c: float,
+    tolerance: float,
+    lattice: dict[str, NDArray[np.float64]] | None = None,
+) -> SearchSpace:
+    """Return one architecture for each combination of levels of `vary`, closed by `compensate`, the rest at the base."""
+    columns = {name: space.factors[:, FACTOR_NAMES.index(name)] for name in FACTOR_NAMES}
+    keep = np.abs(space.c / c - 1) <= tolerance
+    for name in FACTOR_NAMES:
+        if name not in (*vary, *compensate):
+            keep &= columns[name] == 1.0
+    rows = np.flatnonzero(keep)
+    levels = {name: np.unique(columns[name]) for name in vary}
+    if lattice is not None:
+        levels = {name: _snapped(levels[name], lattice[name]) for name in vary}
+    chosen = []
+    for combination in itertools.product(*(levels[name] for name in vary)):
+        here = rows[_all_equal((columns[name][rows] for name in vary), combination)]
+        if len(here):
+            chosen.append(here[np.argmin(np.abs(space.c[here] - c))])
+    picked = np.unique(np.array(chosen, dtype=np.int64))
+    return dataclasses.replace(
+        space, integers=space.integers[picked], factors=space.factors[picked], macs=space.macs[picked]
+    )
+
+
+def _snapped(levels: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.unique([levels[np.argmin(np.abs(levels - value))] for value in wanted])
+
+
+def _all_equal(columns: Iterable[NDArray[np.float64]], values: tuple[float, ...]) -> NDArray[np.bool_]:
+    return np.logical_and.reduce([column == value for column, value in zip(columns, values, strict=True)])
+
+
+def _halving_order(count: int) -> Integers:
+    """Return 0..count-1 ordered so that every prefix is spread: both ends, then the middle of the widest gap."""
+    order = [0, count - 1][: max(0, min(count, 2))]
+    while len(order) < count:
+        taken = sorted(order)
+        gaps = [(right - left, -left) for left, right in itertools.pairwise(taken)]
+        width, left = max(gaps)
+        order.append(-left + width // 2)
+    return np.array(order, dtype=np.int64)

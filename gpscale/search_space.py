@@ -1,0 +1,218 @@
+"""The search space: every distinct architecture inside the bounds, counted exactly.
+
+For MobileViTV2 that is some 10^5 architectures, so the space is enumerated, never sampled by rejection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpscale import families
+from gpscale.errors import BudgetError, SpaceError
+from gpscale.factors import FACTOR_NAMES, Bounds, Factors
+from gpscale.families import Architecture, Base, Integers
+from gpscale.units import format_macs, parse_macs
+
+BUDGET_SHARE = 0.97
+"""A budget counts as used when the MACs are at least this share of it."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SearchSpace:
+    """Architectures of one base, in order of their MACs.
+
+    Attributes:
+        base: The base model.
+        bounds: Bounds on the factors that were asked for.
+        pixel_step: Pixel sizes are multiples of it.
+        num_classes: Outputs of the classifier that is counted.
+        integers: Architectures as rows of integers, int64, shape (n, k).
+        factors: Realised factors in the order of `FACTOR_NAMES`, float64, shape (n, 4).
+        macs: Multiply-accumulates of one image, int64, shape (n,), ascending.
+        base_macs: The same of the base.
+    """
+
+    base: Base
+    bounds: Bounds
+    pixel_step: int
+    num_classes: int
+    integers: Integers
+    factors: NDArray[np.float64]
+    macs: Integers
+    base_macs: int
+
+    def __len__(self) -> int:
+        return len(self.macs)
+
+    def __repr__(self) -> str:
+        span = f"{format_macs(self.macs[0])} to {format_macs(self.macs[-1])} MACs" if len(self) else "empty"
+        return f"SearchSpace({self.base.name}, {len(self):,} architectures, {span})"
+
+    @functools.cached_property
+    def params(self) -> Integers:
+        """Parameters of each architecture, int64, shape (n,)."""
+        return families.get(self.base.family).count(self.integers, self.num_classes)[1]
+
+    @functools.cached_property
+    def log_factors(self) -> NDArray[np.float64]:
+        """Natural logarithm of the realised factors, float64, shape (n, 4)."""
+        return np.log(self.factors)
+
+    @property
+    def c(self) -> NDArray[np.float64]:
+        """Reduction factors: MACs over the base's, float64, shape (n,)."""
+        return self.macs / self.base_macs
+
+    @classmethod
+    def enumerate(
+        cls,
+        base: Base | str,
+        bounds: Bounds | None = None,
+        *,
+        pixel_step: int | None = None,
+        num_classes: int = 1000,
+    ) -> SearchSpace:
+        """Enumerate every distinct architecture of `base` within `bounds`.
+
+        Args:
+            base: A base model or its name, for example `"mobilevitv2_050@64"`.
+            bounds: Bounds on the requested factors; the defaults of `Bounds` when absent.
+            pixel_step: Pixel sizes are multiples of it; must divide the base's pixels. Default: a quarter of them.
+            num_classes: Outputs of the classifier.
+
+        Raises:
+            SpaceError: The step does not divide the base's pixels, or a factor has no legal value within its bounds.
+            UnknownNameError: The base is not known.
+
+        Example:
+            >>> len(SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10))
+            84084
+        """
+        base = families.parse_base(base) if isinstance(base, str) else base
+        bounds = bounds or Bounds()
+        step = check_pixel_step(base, pixel_step)
+        return _enumerate(base, bounds, step, num_classes)
+
+    def feasible(self, low: float, high: float) -> SearchSpace:
+        """Return the part of the space with `low <= MACs <= high` (both in multiply-accumulates)."""
+        first = int(np.searchsorted(self.macs, low, side="left"))
+        last = int(np.searchsorted(self.macs, high, side="right"))
+        return self._part(slice(first, max(first, last)))
+
+    def within_budget(self, budget: float, *, share: float = BUDGET_SHARE) -> SearchSpace:
+        """Return the architectures that fit a budget and use at least `share` of it.
+
+        Where nothing uses that much, the share is taken of the largest architecture that fits.
+
+        Args:
+            budget: Multiply-accumulates of one image.
+            share: Least part of the budget to use, in (0, 1].
+
+        Raises:
+            BudgetError: Nothing fits.
+        """
+        last = int(np.searchsorted(self.macs, budget, side="right"))
+        if last == 0:
+            smallest = self.macs[0] if len(self) else self.base_macs
+            raise BudgetError(
+                f"no architecture of {self.base.family} fits {format_macs(budget)} MACs; the smallest in `space` of "
+                f"base {self.base.name} has {format_macs(smallest)}. Raise the budget, lower `space.width.low` "
+                f"(now {self.bounds.width[0]}), or take a smaller base."
+            )
+        used = self.feasible(share * budget, budget)
+        return used if len(used) else self.feasible(share * float(self.macs[last - 1]), budget)
+
+    def nearest(
+        self, factors: Factors, budget: str | float, scale: NDArray[np.float64] | float = 1.0
+    ) -> tuple[Architecture, int]:
+        """Find the architecture closest to `factors` among those that fit `budget` and use it.
+
+        Args:
+            factors: What is wanted.
+            budget: Multiply-accumulates of one image, or a string such as `"20M"`.
+            scale: Unit of distance in each log-factor, positive, shape (4,) or a number.
+
+        Returns:
+            The architecture and its MACs. Never above the budget; ties go to the larger architecture.
+
+        Raises:
+            BudgetError: Nothing fits.
+        """
+        part = self.within_budget(parse_macs(budget))
+        index = part.nearest_index(factors, scale)
+        return part.architecture(index), int(part.macs[index])
+
+    def nearest_index(self, factors: Factors, scale: NDArray[np.float64] | float = 1.0) -> int:
+        """Return the index of the architecture closest to `factors` in log-factors over `scale`, the larger on a tie."""
+        distance = (((self.log_factors - np.log(np.array(list(factors)))) / scale) ** 2).sum(axis=1)
+        return int(np.flatnonzero(distance == distance.min())[-1])
+
+    def architecture(self, index: int) -> Architecture:
+        """Return the architecture at an index."""
+        return families.get(self.base.family).architecture(self.integers[index])
+
+    def pixels(self) -> Integers:
+        """Return the pixels of a side of each architecture, int64, shape (n,)."""
+        return np.round(self.factors[:, 0] * self.base.architecture.pixels).astype(np.int64)
+
+    def _part(self, rows: slice) -> SearchSpace:
+        part = dataclasses.replace(
+            self, integers=self.integers[rows], factors=self.factors[rows], macs=self.macs[rows]
+        )
+        if "log_factors" in self.__dict__:
+            part.__dict__["log_factors"] = self.log_factors[rows]
+        return part
+
+
+def check_pixel_step(base: Base, pixel_step: int | None) -> int:
+    """Return the pixel step to use for `base`, its family's default when None.
+
+    Raises:
+        SpaceError: The step does not divide the base's pixels.
+    """
+    if pixel_step is None:
+        return families.get(base.family).default_pixel_step(base)
+    pixels = base.architecture.pixels
+    if pixel_step < 1 or pixels % pixel_step:
+        raise SpaceError(
+            f"`space.pixel_step` must divide the base's pixels ({pixels}), so that the base itself is legal. "
+            f"Got {pixel_step}. Take {pixels // 4 or pixels}, for example."
+        )
+    return pixel_step
+
+
+@functools.lru_cache(maxsize=8)
+def _enumerate(base: Base, bounds: Bounds, pixel_step: int, num_classes: int) -> SearchSpace:
+    family = families.get(base.family)
+    own = family.row(base.architecture)
+    tables: dict[str, Integers] = {}
+    levels: dict[str, NDArray[np.float64]] = {}
+    for position, (name, (low, high)) in enumerate(bounds.to_dict().items()):
+        values = family.level_values(base, name, low, high, pixel_step)
+        if not len(values):
+            raise SpaceError(
+                f"`space.{name}` must allow at least one architecture. Got [{low}, {high}], which excludes everything "
+                f"(pixel step {pixel_step}). Widen the bounds."
+            )
+        tables[name] = family.realise(base, name, values, pixel_step)
+        rows = np.repeat(own[None], len(values), axis=0)
+        rows[:, family.columns[name]] = tables[name]
+        levels[name] = family.realised(base, rows)[:, position]
+    grid = np.indices([len(tables[name]) for name in FACTOR_NAMES]).reshape(len(FACTOR_NAMES), -1)
+    integers = np.empty((grid.shape[1], len(own)), dtype=np.int64)
+    factors = np.empty((grid.shape[1], len(FACTOR_NAMES)), dtype=np.float64)
+    for position, name in enumerate(FACTOR_NAMES):
+        integers[:, family.columns[name]] = tables[name][grid[position]]
+        factors[:, position] = levels[name][grid[position]]
+    macs = family.count(integers, num_classes)[0]
+    # equal MACs keep the order of the grid, so that the order is the same everywhere
+    order = np.argsort(macs, kind="stable")
+    base_macs = int(family.count(own[None], num_classes)[0][0])
+    space = SearchSpace(base, bounds, pixel_step, num_classes, integers[order], factors[order], macs[order], base_macs)
+    for array in (space.integers, space.factors, space.macs):
+        array.flags.writeable = False
+    return space

@@ -1,0 +1,199 @@
+"""The posterior of a fitted Gaussian process, evaluated with numpy.
+
+Notation: n observations, m points to predict, d inputs.
+
+    X (n, d), x (m, d)   inputs, unit cube where observations lie
+    y (n,)               standardised outcomes, (outcome - outcome_mean) / outcome_std
+    k(a, b)              outputscale * Matern-5/2 of the distance of a / lengthscales and b / lengthscales
+    K = k(X, X) + noise I = L L^T
+    mean(x) = constant + k(x, X) K^-1 (y - constant)
+    var(x)  = outputscale - |L^-1 k(X, x)|^2
+
+Source: Eq. 6 of the method paper with the k^T that it lacks; Rasmussen and Williams 2006, Eqs. 2.25 and 2.26. The
+variance is that of the surface; Eq. 7's, of one more noisy observation, is `observation_std`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+_BLOCK_BYTES = 256 * 1024
+"""Size of one n x block buffer. The four that a block needs stay in a core's second-level cache together."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GPPosterior:
+    """Everything of a fitted exact GP with a Matern-5/2 ARD kernel and a constant mean.
+
+    Attributes:
+        inputs: Training inputs, (n, d) float64, in [0, 1].
+        outcomes: Training outcomes, (n,) float64, in the user's unit.
+        lengthscales: One per input, (d,) float64, > 0, in units of the inputs.
+        noise: Variance of an observation around the surface, > 0, in standardised units.
+        constant: Prior mean, in standardised units.
+        outcome_mean, outcome_std: Standardise the outcomes; `outcome_std` > 0.
+        outputscale: Prior variance of the surface, > 0, in standardised units.
+    """
+
+    inputs: FloatArray
+    outcomes: FloatArray
+    lengthscales: FloatArray
+    noise: float
+    constant: float
+    outcome_mean: float
+    outcome_std: float
+    outputscale: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "outcomes", "lengthscales"):
+            array = np.array(getattr(self, name), dtype=np.float64)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @property
+    def noise_std(self) -> float:
+        """Standard deviation of one observation around the surface, in the outcomes' unit."""
+        return float(np.sqrt(self.noise)) * self.outcome_std
+
+    @property
+    def standardised(self) -> FloatArray:
+        """Outcomes as the GP sees them, prior mean taken off: (n,) float64."""
+        return (self.outcomes - self.outcome_mean) / self.outcome_std - self.constant
+
+    def observation_std(self, std: FloatArray) -> FloatArray:
+        """Return the standard deviation of one more observation where the surface has `std`.
+
+        Args:
+            std: Of the surface, any shape, >= 0, in the outcomes' unit.
+        """
+        return np.hypot(std, self.noise_std)
+
+    def predict(self, x: npt.ArrayLike, threads: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Evaluate the surface, block by block.
+
+        Beyond the results, memory is four buffers of `_BLOCK_BYTES` per thread and one scaled copy of a block of `x`.
+
+        Args:
+            x: Points, (m, d), in the units of `inputs`; they may lie outside the unit cube.
+            threads: Blocks that are worked on at the same time. The result does not depend on it.
+
+        Returns:
+            Mean and standard deviation of the surface (not of an observation), each (m,) float64, in the outcomes' unit.
+        """
+        points = np.asarray(x, dtype=np.float64)
+        mean, std = np.empty(len(points)), np.empty(len(points))
+        block = max(64, _BLOCK_BYTES // (8 * len(self.inputs)))
+        starts = range(0, len(points), block)
+        threads = max(1, min(threads, len(starts)))
+
+        def work(first: int) -> None:
+            buffers = _Buffers(len(self.inputs), self.inputs.shape[1], min(block, len(points)))
+            for start in starts[first::threads]:
+                part = slice(start, start + block)
+                self._predict_block(points[part], buffers, mean[part], std[part])
+
+        if threads == 1:
+            work(0)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(work, range(threads)))
+        return mean, std
+
+    def cross_covariance(self, x: npt.ArrayLike) -> FloatArray:
+        """Return k(X, x) in standardised units: (n, m) float64."""
+        points = np.asarray(x, dtype=np.float64)
+        buffers = _Buffers(len(self.inputs), self.inputs.shape[1], len(points))
+        self._fill_covariance(points, buffers)
+        return buffers.covariance
+
+    @functools.cached_property
+    def cholesky(self) -> FloatArray:
+        """L of K = L L^T: (n, n) float64, lower triangular. The noise floor keeps K well-conditioned."""
+        covariance = self.cross_covariance(self.inputs)
+        covariance = (covariance + covariance.T) / 2
+        covariance[np.diag_indices_from(covariance)] = self.outputscale + self.noise
+        return np.linalg.cholesky(covariance)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values; floats survive exactly."""
+        return {
+            field.name: value.tolist() if isinstance(value := getattr(self, field.name), np.ndarray) else float(value)
+            for field in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GPPosterior:
+        """Read a posterior written by `to_dict`."""
+        return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
+
+    @functools.cached_property
+    def _projection(self) -> FloatArray:
+        """L^-1 with the row (y - constant)^T K^-1 below: one product with k(X, x) gives variance and mean."""
+        inverse = np.linalg.solve(self.cholesky, np.eye(len(self.inputs)))
+        weights = inverse.T @ (inverse @ self.standardised)
+        return np.vstack([inverse, weights])
+
+    @functools.cached_property
+    def _augmented_inputs(self) -> FloatArray:
+        """Left factor of `augmented_inputs @ augmented_points` = 5 * squared distance: (n, d + 2)."""
+        scaled = (self.inputs - self._centre) * (np.sqrt(5.0) / self.lengthscales)
+        return np.column_stack([-2.0 * scaled, np.square(scaled).sum(axis=1), np.ones(len(scaled))])
+
+    @functools.cached_property
+    def _centre(self) -> FloatArray:
+        # The product's rounding error grows with the norms, so they are made small.
+        return np.asarray(self.inputs.mean(axis=0), dtype=np.float64)
+
+    def _predict_block(self, points: FloatArray, buffers: _Buffers, mean: FloatArray, std: FloatArray) -> None:
+        size = len(points)
+        self._fill_covariance(points, buffers)
+        projected = buffers.projected[:, :size]
+        np.matmul(self._projection, buffers.covariance[:, :size], out=projected)
+        np.multiply(projected[-1], self.outcome_std, out=mean)
+        mean += self.outcome_mean + self.outcome_std * self.constant
+        np.einsum("ij,ij->j", projected[:-1], projected[:-1], out=std)
+        np.subtract(self.outputscale, std, out=std)
+        # Rounding can take a variance of zero below zero.
+        np.maximum(std, 0.0, out=std)
+        np.sqrt(std, out=std)
+        std *= self.outcome_std
+
+    def _fill_covariance(self, points: FloatArray, buffers: _Buffers) -> None:
+        """Write k(X, points) into the first columns of `buffers.covariance`: s = sqrt(5) * distance, (1 + s + s^2 / 3) e^-s."""
+        size, d = points.shape
+        right = buffers.points[:, :size]
+        np.subtract(points.T, self._centre[:, None], out=right[:d])
+        right[:d] *= (np.sqrt(5.0) / self.lengthscales)[:, None]
+        right[d] = 1.0
+        np.einsum("ij,ij->j", right[:d], right[:d], out=right[d + 1])
+        covariance, s = buffers.covariance[:, :size], buffers.distance[:, :size]
+        np.matmul(self._augmented_inputs, right, out=covariance)
+        np.maximum(covariance, 0.0, out=covariance)
+        np.sqrt(covariance, out=s)
+        covariance *= 1.0 / 3.0
+        covariance += s
+        covariance += 1.0
+        np.negative(s, out=s)
+        np.exp(s, out=s)
+        if self.outputscale != 1.0:
+            s *= self.outputscale
+        covariance *= s
+
+
+class _Buffers:
+    """Memory of one thread, used again for every block."""
+
+    def __init__(self, n: int, d: int, block: int) -> None:
+        self.points = np.empty((d + 2, block))
+        self.covariance = np.empty((n, block))
+        self.distance = np.empty((n, block))
+        self.projected = np.empty((n + 1, block))

@@ -1,0 +1,1 @@
+"""Training one architecture: `recipe.py` fixes how, `data/` holds the images, `trainer.py` is the loop."""

@@ -1,0 +1,181 @@
+"""Trials: what is trained, what came out. Immutable records, no input or output.
+
+A trial's id is a hash of everything that decides its result. Ids that are stored are never recomputed, and a recipe
+field that is added later does not enter the hash while it has its old behaviour (`NEUTRAL_RECIPE_VALUES`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+SCHEMA = 1
+
+NEUTRAL_RECIPE_VALUES: dict[str, object] = {}
+"""Recipe fields added after schema 1, each with the value that means "as before"; left out of the hash then."""
+
+
+class TrialState(enum.StrEnum):
+    """Where a trial stands. All but `FINISHED`, `FAILED` are not final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class FailureReason(enum.StrEnum):
+    """Why a trial has no result."""
+
+    OUT_OF_MEMORY = "out_of_memory"
+    DIVERGED = "diverged"
+    CRASHED = "crashed"
+    TIMEOUT = "timeout"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One architecture, to be trained once with one seed and one recipe.
+
+    Attributes:
+        family: Name of the family, for example `"mobilevitv2"`.
+        architecture: The integers that get built, as JSON values (`Architecture.to_dict()`).
+        num_classes: Outputs of the classifier.
+        recipe: Everything else that fixes the training, as JSON values.
+        data: Fingerprint of the images, their split included.
+        seed: Fixes weights, data order and augmentation.
+    """
+
+    family: str
+    architecture: Mapping[str, Any]
+    num_classes: int
+    recipe: Mapping[str, Any]
+    data: str
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """Sixteen hexadecimal digits that name the trial."""
+        identity = self.to_dict()
+        identity["recipe"] = {
+            key: value
+            for key, value in identity["recipe"].items()
+            if not (key in NEUTRAL_RECIPE_VALUES and NEUTRAL_RECIPE_VALUES[key] == value)
+        }
+        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the identity as JSON values."""
+        return {"schema": SCHEMA, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Trial:
+        """Read a trial written by `to_dict`."""
+        return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a finished trial gives; equal bit for bit when repeated on the same build, device and precision.
+
+    Attributes:
+        top1, top5: Fractions in [0, 1] of the validation images; last epoch, EMA weights.
+        top1_raw, top5_raw: The same without EMA.
+        validation_loss, validation_loss_raw: Cross-entropy in nats, with and without EMA.
+        train_loss: Mean training loss of the last epoch (label smoothing included).
+        epochs: Epochs trained.
+        macs: Multiply-accumulates of one image.
+        params: Trainable parameters.
+    """
+
+    top1: float
+    top5: float
+    top1_raw: float
+    top5_raw: float
+    validation_loss: float
+    validation_loss_raw: float
+    train_loss: float
+    epochs: int
+    macs: int
+    params: int
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialRecord:
+    """What is kept of a trial: its identity, and a result or the reason why there is none.
+
+    Attributes:
+        id: The trial's id when it was planned; stored, never recomputed.
+        trial: The identity.
+        result: None when the trial failed.
+        failure: None when the trial finished.
+        detail: The error in one line, when the trial failed.
+        measured: Times, host and the like, which differ between repetitions.
+    """
+
+    id: str
+    trial: Trial
+    result: Result | None
+    failure: FailureReason | None = None
+    detail: str = ""
+    measured: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def state(self) -> TrialState:
+        """`FINISHED` or `FAILED`."""
+        return TrialState.FINISHED if self.result is not None else TrialState.FAILED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON values in three parts: identity, result, measured."""
+        return {
+            "id": self.id,
+            "state": str(self.state),
+            "identity": self.trial.to_dict(),
+            "result": dataclasses.asdict(self.result) if self.result else None,
+            "failure": {"reason": str(self.failure), "detail": self.detail} if self.failure else None,
+            "measured": dict(self.measured),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrialRecord:
+        """Read a record written by `to_dict`.
+
+        Raises:
+            KeyError, TypeError, ValueError: The values are not those of a record.
+        """
+        failure = values["failure"]
+        return cls(
+            id=values["id"],
+            trial=Trial.from_dict(values["identity"]),
+            result=Result(**values["result"]) if values["result"] else None,
+            failure=FailureReason(failure["reason"]) if failure else None,
+            detail=failure["detail"] if failure else "",
+            measured=values["measured"],
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a running trial is.
+
+    Attributes:
+        trial_id: The trial's id.
+        epoch, epochs: Epochs finished, and in all.
+        images, images_total: Training images seen, and in all epochs together.
+        images_per_second: Training speed since the last report, validation left out.
+        loss: Training loss of the last reported step, nats.
+    """
+
+    trial_id: str
+    epoch: int
+    epochs: int
+    images: int
+    images_total: int
+    images_per_second: float
+    loss: float
