@@ -1,15 +1,15 @@
 """A process that imports the heavy modules once and forks a child for every call that it is asked to make.
 
-Why not multiprocessing's own fork server: that one is a single, unnamed server for the whole program (a notebook may have
-started it already, with other modules and another environment), it imports the caller's `__main__` again in every child,
+Why not multiprocessing's own fork server: that one is a single server for the whole program (a notebook may have
+started it already, with other modules and another environment), it imports the caller's `__main__` again in each child,
 and it outlives its user. This one belongs to one owner and needs only public parts of the standard library.
 
 Nothing survives the owner, however it ends:
 
-- the owner dies -> the server reads end-of-file from its connection (or sees that its parent has changed) and kills every
+- the owner dies: the server reads end-of-file from its connection (or sees that its parent has changed) and kills every
   child with its process group, so that a child's own children go too;
-- the server dies -> the kernel kills the children (Linux; elsewhere a child that reports finds a broken pipe);
-- a child dies -> the server kills what is left of its group before it reaps it.
+- the server dies: the kernel kills the children (on Linux);
+- a child dies: the server kills what is left of its group before it reaps it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
 PARENT_CHECK_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
@@ -38,7 +37,7 @@ class ForkServer:
 
     Attributes:
         pid: Process id of the server.
-        connection: Readable when `receive` has something.
+        connection: Readable when a child has exited.
     """
 
     def __init__(self, preload: Sequence[str], environment: Mapping[str, str], keep: Sequence[int] = ()) -> None:
@@ -52,8 +51,8 @@ class ForkServer:
         self.connection, theirs = Pipe()
         # the caller's import path, so that the children find what the caller finds
         program = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from gpscale.execution.fork_server import serve; serve({theirs.fileno()}, {os.getpid()}, {list(preload)!r})"
+            f"import sys; sys.path[:] = {sys.path!r}; from gpscale.execution.fork_server import serve; "
+            f"serve({theirs.fileno()}, {os.getpid()}, {list(preload)!r})"
         )
         self._process = subprocess.Popen(
             [sys.executable, "-c", program],
@@ -77,20 +76,16 @@ class ForkServer:
         Raises:
             EOFError: The server is gone.
         """
-        self._send(("start", key, pickle.dumps((function, arguments))))
+        try:
+            self.connection.send((key, pickle.dumps((function, arguments))))
+        except OSError as error:
+            raise EOFError from error
 
-    def kill(self, key: str) -> None:
-        """Ask to kill a child and its process group; its exit is reported like any other.
+    def next_exit(self) -> tuple[str, int]:
+        """Wait until a child has exited.
 
-        Raises:
-            EOFError: The server is gone.
-        """
-        self._send(("kill", key))
-
-    def receive(self) -> tuple[str, int | None]:
-        """Wait for the next report: `(key, None)` a child has started, `(key, status)` it has exited.
-
-        The status is negative for a signal.
+        Returns:
+            Its key, and its exit status: minus the signal's number when a signal killed it.
 
         Raises:
             EOFError: The server is gone.
@@ -104,17 +99,12 @@ class ForkServer:
     def close(self) -> None:
         """Kill all children and the server, and wait for them to be gone."""
         self.connection.close()
+        self._process.terminate()  # heeded only while it imports; afterwards it first kills its children
         try:
             self._process.wait(CLOSE_SECONDS)
-        except subprocess.TimeoutExpired:  # still importing, or stuck: its children go with it
+        except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-    def _send(self, request: tuple[Any, ...]) -> None:
-        try:
-            self.connection.send(request)
-        except OSError as error:
-            raise EOFError from error
 
 
 def serve(descriptor: int, owner: int, preload: Sequence[str]) -> None:
@@ -130,6 +120,7 @@ def serve(descriptor: int, owner: int, preload: Sequence[str]) -> None:
         # a child that needs the module says what is wrong with it, in its own log
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     gc.collect()
     gc.freeze()  # collections in a child then leave the shared pages alone
     server = _Server(connection)
@@ -139,11 +130,13 @@ def serve(descriptor: int, owner: int, preload: Sequence[str]) -> None:
             if server.wakeup in ready:
                 server.reap()
             if connection in ready:
-                server.answer(connection.recv())
+                server.fork(*connection.recv())
     except (EOFError, ConnectionError):
         pass  # the owner is gone
     finally:
         server.kill_all()
+    # no interpreter shutdown: some of the preloaded libraries complain at length about it
+    os._exit(0)
 
 
 class _Server:
@@ -155,12 +148,6 @@ class _Server:
         os.set_blocking(self._wakeup_end, False)
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-
-    def answer(self, request: tuple[Any, ...]) -> None:
-        if request[0] == "start":
-            self._fork(*request[1:])
-        elif request[1] in self.children:
-            _kill_group(self.children[request[1]])
 
     def reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -181,38 +168,39 @@ class _Server:
         for child in self.children.values():
             os.waitpid(child, 0)
 
-    def _fork(self, key: str, call: bytes) -> None:
+    def fork(self, key: str, call: bytes) -> None:
         server = os.getpid()
         child = os.fork()
         if child == 0:
-            os._exit(self._child(server, call))
+            status = 1
+            # whatever happens, a child never returns into the server's loop
+            try:
+                status = self._call(server, call)
+            finally:
+                os._exit(status)
         # both sides do it, so that the group exists whoever runs first
         with contextlib.suppress(OSError):
             os.setpgid(child, child)
         self.children[key] = child
-        self.connection.send((key, None))
 
-    def _child(self, server: int, call: bytes) -> int:
+    def _call(self, server: int, call: bytes) -> int:
+        os.setpgid(0, 0)
+        _die_with_parent(server)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for descriptor in (self.wakeup, self._wakeup_end, self.connection.fileno()):
+            os.close(descriptor)
         try:
-            os.setpgid(0, 0)
-            _die_with_parent(server)
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            for descriptor in (self.wakeup, self._wakeup_end, self.connection.fileno()):
-                os.close(descriptor)
             function, arguments = pickle.loads(call)
             function(*arguments)
-            status = 0
         except SystemExit as error:
-            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+            return error.code if isinstance(error.code, int) else int(error.code is not None)
         except BaseException:
             traceback.print_exc()
-            status = 1
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        return status
+            return 1
+        return 0
 
 
 def _kill_group(leader: int) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import faulthandler
 import json
 import os
 import select
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -24,9 +24,15 @@ from gpscale.execution.fork_server import ForkServer
 from gpscale.run_dir import RunDir
 from gpscale.trial import FailureReason, Progress, TrialRecord
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Environment of the workers: two threads in each collapse now and then, and a library that has started its threads
-before a fork has lost them after it."""
+ENVIRONMENT = {
+    # two threads in each worker collapse now and then, and threads that are started before a fork are lost after it
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # a worker that is killed has then written its log up to that moment
+    "PYTHONUNBUFFERED": "1",
+}
+"""What the workers' environment has beyond the driver's."""
 
 PROGRESS_SECONDS = 0.25
 """Least time between two reports of one trial."""
@@ -115,6 +121,7 @@ class LocalExecutor:
                         job = waiting.popleft()
                         running[job.trial.id] = job
                         server.start(job.trial.id, _work, job, self._run_trial, progress.write_end)
+                        yield Started(job.trial.id)
                     yield from self._next_events(server, progress, running)
                 except EOFError:
                     # the server was killed, and its trials with it: they go on from their checkpoints
@@ -135,12 +142,10 @@ class LocalExecutor:
     def _started(self) -> tuple[ForkServer, _ProgressPipe]:
         if self._server is None or self._progress is None:
             self._progress = _ProgressPipe()
-            self._server = ForkServer(self._preload, ONE_THREAD, keep=[self._progress.write_end])
+            self._server = ForkServer(self._preload, ENVIRONMENT, keep=[self._progress.write_end])
         return self._server, self._progress
 
-    def _next_events(
-        self, server: ForkServer, progress: _ProgressPipe, running: dict[str, Job]
-    ) -> Iterator[Event]:
+    def _next_events(self, server: ForkServer, progress: _ProgressPipe, running: dict[str, Job]) -> Iterator[Event]:
         ready = wait([server.connection, progress.read_end])
         if progress.read_end in ready:
             for report in progress.read():
@@ -148,11 +153,10 @@ class LocalExecutor:
                 if report.trial_id in running:
                     yield Progressed(report)
         if server.connection in ready:
-            trial_id, status = server.receive()
-            if status is None:
-                yield Started(trial_id)
-            else:
-                yield Ended(_final_record(running.pop(trial_id), status))
+            trial_id, status = server.next_exit()
+            record = _final_record(running[trial_id], status)
+            del running[trial_id]
+            yield Ended(record)
 
 
 class _ProgressPipe:
@@ -187,6 +191,7 @@ def _work(job: Job, run_trial: RunTrial, progress_end: int) -> None:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     faulthandler.enable()
+    print(f"# process {os.getpid()}, {datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')}")
     run_trial(job, _reporter(progress_end))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import os
 import platform
 import traceback
 from collections.abc import Callable, Mapping
@@ -25,6 +25,10 @@ PRELOAD = (
     "gpscale.execution.worker",
 )
 """Modules that a trial needs; importing them starts no thread, so that a process may be forked afterwards."""
+
+
+OUT_OF_MEMORY_WORDS = ("allocate memory", "not enough memory")
+"""In the messages of torch's allocator for the CPU, and of the operating system."""
 
 
 def run_trial(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
@@ -50,7 +54,8 @@ def run_trial(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
     record = run.record(trial_id)
     if record is None:
         started = _now()
-        result, failure, detail, measured = None, None, "", {}
+        result, failure, detail = None, None, ""
+        measured: Mapping[str, Any] = {}
         try:
             result, measured = _train(job, report)
         except Exception as error:
@@ -85,8 +90,8 @@ def _train(job: Job, report: Callable[[Progress], None]) -> tuple[Result, Mappin
     store = ImageStore.open(run.images)
     if store.fingerprint != trial.data:
         raise DataError(
-            f"The images must be those of the trial ({trial.data}). Got {store.fingerprint}. Run the sweep again from its "
-            "sweep file, so that they are decoded anew."
+            f"The images must be those of the trial ({trial.data}). Got {store.fingerprint}. "
+            "Run the sweep again from its sweep file, so that they are decoded anew."
         )
     family = families.get(trial.family)
     architecture = family.architecture_from_dict(trial.architecture)
@@ -110,7 +115,7 @@ def _reason(error: Exception) -> FailureReason:
         return FailureReason.DIVERGED
     # torch has a class for a full graphics card only; on a CPU it raises a plain RuntimeError
     names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"MemoryError", "OutOfMemoryError"} or "not enough memory" in str(error):
+    if names & {"MemoryError", "OutOfMemoryError"} or any(words in str(error) for words in OUT_OF_MEMORY_WORDS):
         return FailureReason.OUT_OF_MEMORY
     return FailureReason.CRASHED
 
@@ -124,8 +129,7 @@ def _now() -> str:
 
 
 def _cpu_model() -> str:
-    with Path("/proc/cpuinfo").open() if os.path.exists("/proc/cpuinfo") else open(os.devnull) as lines:
-        for line in lines:
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return platform.processor() or platform.machine()

@@ -30,6 +30,7 @@ FIRST_VIT_STAGE = 2
 STOCK_MULTIPLIERS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 STOCK_PIXELS = (64, 128, 256)
 
+_COUNT_BLOCK = 8192  # rows at a time, so that the intermediate arrays stay in the cache
 _NAME = re.compile(r"mobilevitv2_([0-9]{3})")
 _NOMINAL = np.array((STEM_CHANNELS, *STAGE_CHANNELS), dtype=np.float64)
 
@@ -175,33 +176,13 @@ class MobileViTV2:
             MACs of one image and number of parameters, each int64 of shape (n,). MACs are convolutions and linear
             layers; the separable attention itself is element-wise and counts nothing, as in torch's flop counter.
         """
-        columns = np.ascontiguousarray(np.asarray(integers, dtype=np.int64).T)
-        height, width = (columns[0], columns[0]) if image_size is None else np.array(image_size, dtype=np.int64)
-        height, width = (height + 1) // 2, (width + 1) // 2
-        previous = columns[1]
-        macs = height * width * (27 * previous)
-        params = 29 * previous
-        for stage, stride in enumerate(STAGE_STRIDES):
-            channels, extra = columns[2 + stage], columns[7 + stage] - 1
-            area_in = height * width
-            if stride == 2:
-                height, width = (height + 1) // 2, (width + 1) // 2
-            area = height * width
-            middle = EXPANSION * previous
-            macs = macs + middle * (area_in * previous + area * (9 + channels))
-            params = params + middle * (previous + 13 + channels) + 2 * channels
-            middle = EXPANSION * channels
-            macs += extra * area * middle * (2 * channels + 9)
-            params += extra * (middle * (2 * channels + 13) + 2 * channels)
-            if stage >= FIRST_VIT_STAGE:
-                # an odd map is resized to even before the attention and stays so
-                height, width = height + height % 2, width + width % 2
-                layers = columns[12 + stage - FIRST_VIT_STAGE]
-                inner = (channels // 2 + 7) // 8 * 8
-                macs += height * width * (9 * channels + 2 * channels * inner + layers * inner * (7 * inner + 1))
-                params += 13 * channels + 2 * channels * inner + 2 * inner + layers * (7 * inner * inner + 11 * inner + 1)
-            previous = channels
-        return macs + previous * num_classes, params + (previous + 1) * num_classes
+        rows = np.asarray(integers, dtype=np.int64)
+        macs = np.empty(len(rows), dtype=np.int64)
+        params = np.empty(len(rows), dtype=np.int64)
+        for start in range(0, len(rows), _COUNT_BLOCK):
+            block = slice(start, start + _COUNT_BLOCK)
+            macs[block], params[block] = _count_block(rows[block], num_classes, image_size)
+        return macs, params
 
     def build(self, architecture: Architecture, num_classes: int, *, pretrained: bool = False) -> nn.Module:
         """Build the torch model from timm's parts.
@@ -241,6 +222,38 @@ class MobileViTV2:
             "pretrained weights exist for the stock widths and depths only (mobilevitv2_050 ... mobilevitv2_200). "
             f"Got {architecture}. Build with pretrained=False and train it."
         )
+
+
+def _count_block(
+    rows: Integers, num_classes: int, image_size: tuple[int, int] | None
+) -> tuple[Integers, Integers]:
+    columns = np.ascontiguousarray(rows.T)
+    height, width = (columns[0], columns[0]) if image_size is None else np.array(image_size, dtype=np.int64)
+    height, width = (height + 1) // 2, (width + 1) // 2
+    previous = columns[1]
+    macs = height * width * (27 * previous)
+    params = 29 * previous
+    for stage, stride in enumerate(STAGE_STRIDES):
+        channels, extra = columns[2 + stage], columns[7 + stage] - 1
+        area_in = height * width
+        if stride == 2:
+            height, width = (height + 1) // 2, (width + 1) // 2
+        area = height * width
+        middle = EXPANSION * previous
+        macs = macs + middle * (area_in * previous + area * (9 + channels))
+        params = params + middle * (previous + 13 + channels) + 2 * channels
+        middle = EXPANSION * channels
+        macs += extra * area * middle * (2 * channels + 9)
+        params += extra * (middle * (2 * channels + 13) + 2 * channels)
+        if stage >= FIRST_VIT_STAGE:
+            # an odd map is resized to even before the attention and stays so
+            height, width = height + height % 2, width + width % 2
+            layers = columns[12 + stage - FIRST_VIT_STAGE]
+            inner = (channels // 2 + 7) // 8 * 8
+            macs += height * width * (9 * channels + 2 * channels * inner + layers * inner * (7 * inner + 1))
+            params += 13 * channels + 2 * channels * inner + 2 * inner + layers * (7 * inner * inner + 11 * inner + 1)
+        previous = channels
+    return macs + previous * num_classes, params + (previous + 1) * num_classes
 
 
 def _stage_blocks(architecture: MobileViTV2Architecture, stage: int) -> tuple[Any, ...]:

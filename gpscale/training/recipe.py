@@ -17,8 +17,8 @@ class RandAugment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    num_ops: int = Field(2, ge=1, le=10, description="Operations applied to each image, one after the other.")
-    magnitude: int = Field(9, ge=0, le=30, description="Strength of every operation, 0 to 30.")
+    num_ops: int = Field(default=2, ge=1, le=10, description="Operations applied to each image, one after the other.")
+    magnitude: int = Field(default=9, ge=0, le=30, description="Strength of every operation, 0 to 30.")
 
 
 class Recipe(BaseModel):
@@ -30,44 +30,57 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(10, ge=1, le=10_000, description="Passes over the training images.")
+    epochs: int = Field(default=10, ge=1, le=10_000, description="Passes over the training images.")
     batch_size: int = Field(
-        128, ge=2, le=65_536, description="Images per step; no more than there are. A ragged last batch is left out."
+        default=128,
+        ge=2,
+        le=65_536,
+        description="Images per step; no more than there are. A ragged last batch is left out.",
     )
     learning_rate: float = Field(
-        2e-3, gt=0.0, le=10.0, description="Peak learning rate of a batch of `learning_rate_batch` images."
+        default=2e-3, gt=0.0, le=10.0, description="Peak learning rate of a batch of `learning_rate_batch` images."
     )
-    learning_rate_batch: int = Field(256, ge=1, description="Batch size that `learning_rate` is given for.")
+    learning_rate_batch: int = Field(default=256, ge=1, description="Batch size that `learning_rate` is given for.")
     learning_rate_scaling: Literal["sqrt", "linear", "none"] = Field(
-        "sqrt", description="How the peak follows the batch size: its square root, itself, or not at all."
+        default="sqrt", description="How the peak follows the batch size: its square root, itself, or not at all."
     )
-    final_learning_rate: Fraction = Field(0.01, description="Where the cosine ends, as a fraction of the peak.")
-    warmup: Fraction = Field(0.1, description="Fraction of the steps in which the rate rises linearly to its peak.")
+    final_learning_rate: Fraction = Field(default=0.01, description="Where the cosine ends, as a fraction of the peak.")
+    warmup: Fraction = Field(
+        default=0.1, description="Fraction of the steps in which the rate rises linearly to its peak."
+    )
     weight_decay: float = Field(
-        0.05, ge=0.0, le=10.0, description="AdamW's decoupled decay; norms and biases are exempt."
+        default=0.05, ge=0.0, le=10.0, description="AdamW's decoupled decay; norms and biases are exempt."
     )
-    beta1: float = Field(0.9, ge=0.0, lt=1.0, description="AdamW's decay of the gradient's mean.")
-    beta2: float = Field(0.999, ge=0.0, lt=1.0, description="AdamW's decay of the gradient's square.")
+    beta1: float = Field(default=0.9, ge=0.0, lt=1.0, description="AdamW's decay of the gradient's mean.")
+    beta2: float = Field(default=0.999, ge=0.0, lt=1.0, description="AdamW's decay of the gradient's square.")
     gradient_clip: float | None = Field(
-        5.0, gt=0.0, description="Largest norm of all gradients together; null switches clipping off."
+        default=5.0, gt=0.0, description="Largest norm of all gradients together; null switches clipping off."
     )
-    label_smoothing: float = Field(0.1, ge=0.0, lt=1.0, description="Share of the target spread over all classes.")
-    ema: bool = Field(True, description="Keep an exponential moving average of the weights and report it as the result.")
+    label_smoothing: float = Field(
+        default=0.1, ge=0.0, lt=1.0, description="Share of the target spread over all classes."
+    )
+    ema: bool = Field(
+        default=True, description="Keep an exponential moving average of the weights and report it as the result."
+    )
     ema_horizon: Fraction = Field(
-        0.1, description="Length of the average, as a fraction of the steps: decay = 1 - 1 / (horizon * steps)."
+        default=0.1, description="Length of the average, as a fraction of the steps: decay = 1 - 1 / (horizon * steps)."
     )
     crop: Literal["pad", "resized", "none"] = Field(
-        "pad",
+        default="pad",
         description="pad: shift by up to `crop_padding`, mirrored at the border; resized: random box, resized.",
     )
     crop_padding: float = Field(
-        0.125, ge=0.0, le=0.5, description="Largest shift of a pad-crop, as a fraction of the stored side."
+        default=0.125, ge=0.0, le=0.5, description="Largest shift of a pad-crop, as a fraction of the stored side."
     )
-    crop_scale_low: float = Field(0.35, gt=0.0, le=1.0, description="Smallest share of the area of a resized crop.")
-    flip: bool = Field(True, description="Mirror half of the training images left to right.")
-    randaugment: RandAugment | None = Field(None, description="RandAugment for each image; null switches it off.")
-    mixup: float = Field(0.0, ge=0.0, le=10.0, description="Mixup's alpha; 0 switches it off.")
-    channels_last: bool = Field(True, description="Memory order of images and weights; rounding depends on it.")
+    crop_scale_low: float = Field(
+        default=0.35, gt=0.0, le=1.0, description="Smallest share of the area of a resized crop."
+    )
+    flip: bool = Field(default=True, description="Mirror half of the training images left to right.")
+    randaugment: RandAugment | None = Field(
+        default=None, description="RandAugment for each image; null switches it off."
+    )
+    mixup: float = Field(default=0.0, ge=0.0, le=10.0, description="Mixup's alpha; 0 switches it off.")
+    channels_last: bool = Field(default=True, description="Memory order of images and weights; rounding depends on it.")
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="Number format of the forward pass (autocast); weights stay float32."
+        default="float32", description="Number format of the forward pass (autocast); weights stay float32."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gpscale.execution import worker
 from gpscale.execution.base import Job
-from gpscale.run_dir import RunDir
+from gpscale.run_dir import RunDir, write_atomically
 from gpscale.trial import Progress, Result, Trial, TrialRecord
 
 
@@ -46,10 +48,11 @@ def finish_or_fail(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
 
 
 def hang_with_a_child(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
-    """Start a child process, then hang while reporting; seeds from 100 finish."""
+    """Start a child process, note both process ids, then hang while reporting; seeds from 100 finish."""
     if job.trial.seed >= 100:
         return finish(job, report)
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    write_atomically(RunDir(job.directory).trial(job.trial.id) / "processes", f"{os.getpid()} {child.pid}")
     step = 0
     while True:
         step += 1
@@ -57,19 +60,45 @@ def hang_with_a_child(job: Job, report: Callable[[Progress], None]) -> TrialReco
         time.sleep(0.01)
 
 
+def processes_of(directory: Path) -> list[int]:
+    """Return the process ids that `hang_with_a_child` has noted: of each trial its own, then its child's."""
+    return [int(number) for file in directory.glob("trials/*/processes") for number in file.read_text().split()]
+
+
+def hang_until_told(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
+    """Report until the run directory holds a file `go` when the trial starts; then finish."""
+    while not (job.directory / "go").exists():
+        report(Progress(job.trial.id, 0, 1, 1, 10, 100.0, 0.5))
+        time.sleep(0.01)
+    return finish(job, report)
+
+
+FLOOD = 5000
+
+
 def flood(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
-    """Report without pause and without throttle: every report is a last one."""
-    for _ in range(5000):
+    """Report without pause, each report a last one, which is not throttled: more than a pipe holds."""
+    for _ in range(FLOOD):
         report(Progress(job.trial.id, 1, 1, 10, 10, 100.0, 0.5))
     return finish(job, report)
 
 
+SEED_WITHOUT_MEMORY = 13
+
+
+def train_in_little_memory(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
+    """Train for real; with the one seed, in a process that can get only a little more memory than it has."""
+    if job.trial.seed == SEED_WITHOUT_MEMORY:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + 30 * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    return worker.run_trial(job, report)
+
+
 def look_around(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
-    """Write what the process finds into its log, then finish."""
+    """Print how many threads the process has and may have, then finish."""
+    tasks = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else threading.active_count()
     import torch
 
-    threads = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else threading.active_count()
-    print("threads", threads, torch.get_num_threads(), os.environ["OMP_NUM_THREADS"])
-    print("main", getattr(sys.modules["__main__"], "__file__", None))
-    print("interrupt", signal.getsignal(signal.SIGINT) == signal.SIG_IGN)
+    print(f"threads {tasks}, torch {torch.get_num_threads()}, OMP_NUM_THREADS {os.environ['OMP_NUM_THREADS']}")
     return finish(job, report)

@@ -1,0 +1,138 @@
+"""Progress of a sweep: bars on a terminal, plain lines elsewhere, JSON lines for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from gpscale.execution import Ended, Event, Progressed, Started
+from gpscale.sweep import Plan
+from gpscale.trial import TrialRecord
+
+_PLAIN_SECONDS = 15.0
+
+
+class Listener(Protocol):
+    """Is told what a sweep does."""
+
+    def plan(self, plan: Plan) -> None:
+        """Hear what is about to happen."""
+        ...
+
+    def event(self, event: Event) -> None:
+        """Hear of one event."""
+        ...
+
+
+@contextmanager
+def listener(*, as_json: bool, workers: int) -> Iterator[Listener]:
+    """Yield the listener that suits the output: bars where standard error is a terminal."""
+    from rich.console import Console
+
+    if as_json:
+        yield _JsonLines()
+    elif (console := Console(stderr=True)).is_terminal:
+        bars = _Bars(console)
+        with bars.progress:
+            yield bars
+    else:
+        yield _Lines(workers)
+
+
+class _JsonLines:
+    def plan(self, plan: Plan) -> None:
+        _json_line("plan", trials=len(plan.trials), done=len(plan.done))
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, Started):
+            _json_line("started", trial=event.trial_id)
+        elif isinstance(event, Ended):
+            top1 = event.record.result.top1 if event.record.result else None
+            _json_line("ended", trial=event.record.id, state=str(event.record.state), top1=top1, detail=event.record.detail)
+
+
+class _Lines:
+    """One line for each trial that ends, and now and then one for those that run."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._total = self._ended = 0
+        self._spoke = time.monotonic()
+
+    def plan(self, plan: Plan) -> None:
+        self._total, self._ended = len(plan.trials), len(plan.done)
+        _say(f"{self._total} trials, {self._ended} done before, {self._workers} at a time")
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, Ended):
+            self._ended += 1
+            _say(f"[{self._ended}/{self._total}] {_outcome(event.record)}")
+        elif isinstance(event, Progressed) and time.monotonic() - self._spoke > _PLAIN_SECONDS:
+            self._spoke = time.monotonic()
+            now = event.progress
+            _say(
+                f"  {now.trial_id} epoch {now.epoch}/{now.epochs}, {now.images:,}/{now.images_total:,} images, "
+                f"{now.images_per_second:.0f} images/s, loss {now.loss:.3f}"
+            )
+
+
+class _Bars:
+    """A bar over trials, and one for each running trial."""
+
+    def __init__(self, console: Any) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._tasks: dict[str, Any] = {}
+        self._all: Any = None
+
+    def plan(self, plan: Plan) -> None:
+        self._all = self.progress.add_task("trials", total=len(plan.trials), completed=len(plan.done), note="")
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._tasks[event.trial_id] = self.progress.add_task(event.trial_id, total=None, note="starting")
+        elif isinstance(event, Progressed):
+            now = event.progress
+            self.progress.update(
+                self._tasks[now.trial_id],
+                total=now.images_total,
+                completed=now.images,
+                note=f"{now.images_per_second:.0f} images/s, loss {now.loss:.3f}",
+            )
+        else:
+            task = self._tasks.pop(event.record.id, None)
+            if task is not None:
+                self.progress.remove_task(task)
+            self.progress.advance(self._all)
+            self.progress.console.print(_outcome(event.record), highlight=False, markup=False)
+
+
+def _outcome(record: TrialRecord) -> str:
+    if record.result is None:
+        return f"{record.id} failed: {record.failure}: {record.detail}"
+    seconds = record.measured.get("train_seconds", 0.0) + record.measured.get("evaluate_seconds", 0.0)
+    return (
+        f"{record.id} top-1 {record.result.top1:.1%}, {record.result.macs / 1e6:,.1f}M MACs, "
+        f"{record.trial.architecture['pixels']} px, {seconds:.0f} s"
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _json_line(event: str, **values: Any) -> None:
+    print(json.dumps({"event": event, **values}), file=sys.stderr, flush=True)

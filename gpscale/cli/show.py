@@ -1,0 +1,132 @@
+"""Commands that read and print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpscale.errors import GpscaleError
+from gpscale.units import format_macs
+
+if TYPE_CHECKING:
+    from gpscale.sweep import SweepConfig
+
+
+def print_json(values: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(values, indent=2, allow_nan=False))
+
+
+def count(model: str, classes: int, *, check: bool, as_json: bool) -> None:
+    """Print MACs and parameters of a model."""
+    from gpscale import families
+
+    base, (height, width) = families.parse_model(model)
+    family = families.get(base.family)
+    macs, params = family.count(family.row(base.architecture)[None], classes, (height, width))
+    values = {
+        "model": model,
+        "height": height,
+        "width": width,
+        "classes": classes,
+        "macs": int(macs[0]),
+        "params": int(params[0]),
+    }
+    if check:
+        from gpscale.counting import count_module
+
+        counted = count_module(family.build(base.architecture, classes), (height, width))
+        if counted != (values["macs"], values["params"]):
+            raise GpscaleError(
+                f"The closed form must equal torch's flop counter. Got {values['macs'], values['params']} and {counted}. "
+                "Please report it."
+            )
+        values["checked"] = True
+    if as_json:
+        print_json(values)
+        return
+    print(f"{model}, {classes} classes, {height} x {width} px")
+    print(f"MACs        {values['macs']:>16,}   {format_macs(int(macs[0]))}")
+    print(f"parameters  {values['params']:>16,}")
+    if check:
+        print("torch's flop counter on the meta device agrees to the unit")
+
+
+def space(sweep_file: Path, overrides: Sequence[str], *, as_json: bool) -> None:
+    """Print a sweep's search space."""
+    from gpscale.sweep.space_report import describe_space
+    from gpscale.sweep import SweepConfig, count_classes
+
+    config = SweepConfig.load(sweep_file, overrides)
+    report = describe_space(config, config.num_classes or count_classes(config))
+    if as_json:
+        print_json(report)
+    else:
+        _print_space(report, config)
+
+
+def _print_space(report: dict[str, Any], config: SweepConfig) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    low, high = report["band_macs"]
+    console.print(f"base {config.base}: {format_macs(report['base_macs'])} MACs with {report['num_classes']} classes")
+    console.print(f"{report['architectures']:,} architectures within the bounds, {report['feasible']:,} of them in the "
+                  f"band of {format_macs(low)} to {format_macs(high)} MACs (c = {config.band.low:g} to {config.band.high:g})")
+    console.print(f"the band excludes {report['below']:,} that are smaller and {report['above']:,} that are larger; "
+                  f"sampler {config.sampler.name!r} may draw {report['drawable']:,}, the sweep trains {config.trials}")
+    table = Table("factor", "bounds", "realised", "levels", "in the band", "never in the band", box=None)
+    for name, row in report["factors"].items():
+        table.add_row(
+            name,
+            f"{row['bounds'][0]:g} to {row['bounds'][1]:g}",
+            f"{row['realised'][0]:.3f} to {row['realised'][1]:.3f}",
+            str(row["levels"]),
+            f"{row['in_band'][0]:.3f} to {row['in_band'][1]:.3f}" if row["in_band"] else "none",
+            " ".join(f"{value:.3g}" for value in row["never_in_band"]) or "-",
+        )
+    console.print(table)
+    if not report["base_inside"]:
+        console.print("the bounds exclude the base itself; it is trained all the same")
+    for title, key in (("pixels", "pixels"), ("blocks of the stages by ir_depth", "ir_blocks"), ("layers by vit_depth", "vit_layers")):
+        steps = "  ".join(f"{step['value']} ({step['macs_share']:.2f}x)" for step in report["staircases"][key])
+        console.print(f"{title}, with MACs over the base's: {steps}")
+    steps = report["staircases"]["width"]
+    console.print(f"width: {len(steps)} distinct sets of channels, {steps[0]['value']} ({steps[0]['macs_share']:.2f}x) to "
+                  f"{steps[-1]['value']} ({steps[-1]['macs_share']:.2f}x)")
+
+
+def status(run: str, *, as_json: bool) -> None:
+    """Print how far a sweep is."""
+    from gpscale.run_dir import find_study
+    from gpscale.study import Study
+
+    study = Study(find_study(run))
+    values = study.status()
+    if as_json:
+        print_json(values)
+        return
+    states = ", ".join(f"{count} {state}" for state, count in values["trials"].items() if count)
+    print(f"{values['study']}: base {values['base']}, {values['planned']} trials planned: {states or 'none yet'}")
+    print("a sweep is running here" if values["running"] else "no sweep is running here")
+    for failure in values["failures"]:
+        print(f"failed {failure['id']}: {failure['reason']}: {failure['detail']}")
+    if values["best"]:
+        best = values["best"]
+        print(f"best top-1 so far: {best['top1']:.1%} at {format_macs(best['macs'])} MACs (c = {best['c']:.2f})")
+
+
+def recommendation(
+    macs: str, study: str | None, base: str | None, classes: int | None, method: str, *, as_json: bool
+) -> None:
+    """Print a recommendation."""
+    from gpscale.recommender import recommend
+
+    found = recommend(macs, study=study, base=base, num_classes=classes, method=method)  # type: ignore[arg-type]
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print(found)

@@ -1,0 +1,124 @@
+"""Commands that train and fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gpscale.cli.progress import listener
+from gpscale.cli.show import print_json
+from gpscale.execution import LocalExecutor
+from gpscale.run_dir import RunDir, find_study
+from gpscale.study import Study
+from gpscale.sweep import SweepConfig, fit_run, run_sweep
+from gpscale.sweep.estimate import estimate
+from gpscale.units import format_macs
+
+SHARES = (0.25, 0.5, 0.75, 1.0)
+
+
+def sweep(sweep_file: Path, overrides: Sequence[str], run: Path, workers: int | None, *, as_json: bool) -> None:
+    """Run a sweep with progress, then print what it found."""
+    config = SweepConfig.load(sweep_file, overrides)
+    executor = LocalExecutor(workers=workers)
+    with listener(as_json=as_json, workers=executor.workers) as progress:
+        study = run_sweep(config, RunDir(run), executor, on_plan=progress.plan, on_event=progress.event)
+    show_study(study, as_json=as_json)
+
+
+def dry_run(sweep_file: Path, overrides: Sequence[str], run: Path, workers: int | None, *, as_json: bool) -> None:
+    """Print what a sweep would do and about how long it takes; write nothing."""
+    config = SweepConfig.load(sweep_file, overrides)
+    found = estimate(config, RunDir(run), LocalExecutor(workers=workers).workers)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    print(f"base {config.base}: {found.trials} trials, {found.done} of them done, {found.pending} to train")
+    print(f"MACs of an image: {format_macs(found.macs_low)} to {format_macs(found.macs_high)}")
+    print(f"images: {found.train_images:,} train, {found.validation_images:,} validate; "
+          f"{found.images:,} training images over all epochs and pending trials")
+    print(f"estimated time: {found.seconds / 60:.1f} minutes with {found.workers} workers, from a calibration of "
+          f"{len(found.calibration)} models on this machine")
+
+
+def fit(run: str, *, as_json: bool) -> None:
+    """Fit a run directory again and print what was found."""
+    show_study(fit_run(find_study(run)), as_json=as_json)
+
+
+def show_study(study: Study, *, as_json: bool) -> None:
+    """Print the front, the rule and recommendations at a quarter, half, three quarters and all of the base's MACs."""
+    summary = study.summary(SHARES)
+    if as_json:
+        print_json(summary)
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    trials = summary["trials"]
+    console.print(f"\n{study.name}: base {study.base.name}, {format_macs(study.base.macs)} MACs; {trials['finished']} trials "
+                  f"finished, {trials['failed']} failed, {summary['seconds'] / 60:.1f} minutes of training in all")
+    for verdict in summary["verdicts"]:
+        console.print(verdict)
+    if summary["rule_missing"]:
+        console.print(f"No rule: {summary['rule_missing']}")
+    else:
+        _print_front(console, study)
+        _print_rule(console, summary["rule"])
+        _print_recommendations(console, summary["recommendations"])
+    console.print(f"figures: {study.run.figures}", soft_wrap=True)
+
+
+def _print_front(console: Any, study: Study) -> None:
+    from rich.table import Table
+
+    facts = study.facts["pareto"]
+    console.print(f"\nPareto set: {len(facts['survivors'])} of {facts['inside']} trials inside the band survive, "
+                  f"{len(facts['front'])} are not dominated; hypervolume {facts['hypervolume']:.4f} "
+                  f"(reference c = {facts['reference'][0]:g}, error {facts['reference'][1]:.3g})")
+    table = Table("c", "MACs", "top-1", "px", "r", "d_i", "d_m", "w", "rank", box=None, header_style="bold")
+    for row in study.pareto.itertuples():
+        factors = (row.resolution, row.ir_depth, row.vit_depth, row.width)
+        table.add_row(
+            f"{row.c:.3f}",
+            format_macs(float(row.macs)),  # type: ignore[arg-type]
+            f"{row.top1:.1%}",
+            str(row.pixels),
+            *(f"{factor:.2f}" for factor in factors),
+            str(row.rank),
+        )
+    console.print(table)
+
+
+def _print_rule(console: Any, rows: Sequence[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    console.print("\nRule: factors by c, with 95 % band (GP and bootstrap over trials); * beyond the Pareto points")
+    table = Table("c", "r", "d_i", "d_m", "w", box=None, header_style="bold")
+    for row in rows:
+        cells = (f"{row[name][0]:.2f} ({row[name][1]:.2f} to {row[name][2]:.2f})" for name in ("resolution", "ir_depth", "vit_depth", "width"))
+        table.add_row(f"{row['c']:.2f}{'*' if row['extrapolated'] else ''}", *cells)
+    console.print(table)
+
+
+def _print_recommendations(console: Any, rows: Sequence[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    console.print("\nRecommendations (validation top-1 of one new training, 95 % interval)")
+    table = Table("budget", "MACs", "parameters", "px", "channels", "blocks", "layers", "top-1", box=None, header_style="bold")
+    for row in rows:
+        if "error" in row:
+            table.add_row(f"c = {row['c']:g}", row["error"])
+            continue
+        built, top1 = row["architecture"], row["top1"]
+        lists = (" ".join(map(str, value)) for value in built.values() if isinstance(value, list))
+        table.add_row(
+            f"c = {row['c']:g}",
+            format_macs(row["macs"]),
+            format_macs(row["params"]),
+            str(built["pixels"]),
+            *lists,
+            f"{top1['mean']:.1%} ({top1['low']:.1%} to {top1['high']:.1%})" if top1 else "-",
+        )
+    console.print(table)

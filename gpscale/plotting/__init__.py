@@ -1,0 +1,44 @@
+"""Figures of a study: one look, one file a figure.
+
+Each figure is a pure `<name>_data(study)`, which returns a table, and a `plot_<name>(study)`, which returns a matplotlib
+`Figure` that belongs to no window. Nothing here touches matplotlib's backend, and its settings only inside `style()`.
+Names are loaded when first used: matplotlib is slow to import.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpscale.plotting.base import StudyLike
+    from gpscale.plotting.files import draw_all
+    from gpscale.plotting.front import front_data, plot_front
+    from gpscale.plotting.line import line_data, plot_line
+    from gpscale.plotting.rule import plot_rule, rule_data
+    from gpscale.plotting.style import style
+    from gpscale.plotting.surface import plot_surface, surface_data
+
+__all__ = [
+    "StudyLike",
+    "draw_all",
+    "front_data",
+    "line_data",
+    "plot_front",
+    "plot_line",
+    "plot_rule",
+    "plot_surface",
+    "rule_data",
+    "style",
+    "surface_data",
+]
+
+_MODULES = {"StudyLike": "base", "draw_all": "files", "style": "style"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # `front_data` and `plot_front` live in front.py
+    module = _MODULES.get(name) or name.removeprefix("plot_").removesuffix("_data")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -1,0 +1,132 @@
+"""What is written on figures: names with units, and labels that stand beside what they name."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
+
+from gpscale.plotting.style import SMALL, halo, root
+
+FloatArray = npt.NDArray[np.float64]
+
+FACTOR_LABELS = {
+    "resolution": "resolution $r$",
+    "ir_depth": "inverted-residual depth $d_i$",
+    "vit_depth": "attention depth $d_m$",
+    "width": "width $w$",
+}
+"""Factors are multiples of the base, so they have no unit."""
+
+OUTCOME_LABELS = {"top1": "top-1", "top5": "top-5"}
+
+PERCENT = 100.0
+MILLION = 1e6
+
+_DIRECTIONS = [("left", "bottom"), ("left", "top"), ("right", "bottom"), ("right", "top")]
+_DIRECTIONS += [("center", "bottom"), ("center", "top"), ("left", "center"), ("right", "center")]
+_DISTANCES = (3.0, 7.0, 13.0, 20.0)
+_LEADER_FROM = 10.0
+_PADDING = 1.5
+_COST_OUTSIDE, _COST_LABEL, _COST_MARK = 1e4, 1e3, 10.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Label:
+    """A text that belongs to one of several points.
+
+    Attributes:
+        text: What to write.
+        anchors: Points that it may stand beside, (k, 2) float64, data coordinates, k >= 1.
+        color: Of the text.
+    """
+
+    text: str
+    anchors: FloatArray
+    color: str
+
+
+def place_labels(ax: Axes, labels: Sequence[Label], marks: FloatArray) -> None:
+    """Write each label beside one of its anchors, where it hides the fewest marks and no other label.
+
+    Call it last: limits, scales and the layout of the figure must stand.
+
+    Args:
+        ax: Where.
+        labels: The first has the first choice.
+        marks: Points that should not be hidden, (n, 2) float64, data coordinates.
+    """
+    figure = root(ax)
+    figure.draw_without_rendering()
+    point = figure.dpi / 72
+    hidden = ax.transData.transform(marks)
+    taken: list[Bbox] = []
+    for label in labels:
+        text = ax.annotate(label.text, (0, 0), color=label.color, fontsize=SMALL, path_effects=halo())
+        size = text.get_window_extent()
+        text.remove()
+        best: tuple[float, FloatArray, tuple[str, str], float, Bbox] | None = None
+        for anchor, (ha, va), distance in itertools.product(label.anchors, _DIRECTIONS, _DISTANCES):
+            box = _box(ax.transData.transform(anchor), size, ha, va, distance * point)
+            cost = _cost(box.padded(_PADDING * point), ax.get_window_extent(), taken, hidden) + distance
+            if best is None or cost < best[0]:
+                best = (cost, anchor, (ha, va), distance, box)
+        if best is None:
+            continue
+        _, anchor, (ha, va), distance, box = best
+        taken.append(box.padded(2 * point))
+        ax.annotate(
+            label.text,
+            (float(anchor[0]), float(anchor[1])),
+            xytext=_offset(ha, va, distance),
+            textcoords="offset points",
+            ha=ha,
+            va=va,
+            color=label.color,
+            fontsize=SMALL,
+            path_effects=halo(),
+            arrowprops={"arrowstyle": "-", "color": label.color, "lw": 0.5, "shrinkA": 0, "shrinkB": 3}
+            if distance > _LEADER_FROM
+            else None,
+            zorder=6,
+        )
+
+
+def along(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, step: float = 3.0) -> FloatArray:
+    """Return points along a drawn line, at most `step` points (1/72 in) apart, (m, 2) float64, data coordinates."""
+    corners = ax.transData.transform(np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)]))
+    lengths = np.hypot(*np.diff(corners, axis=0).T)
+    walked = np.concatenate([[0.0], np.cumsum(lengths)])
+    count = max(2, int(walked[-1] / (step * root(ax).dpi / 72)) + 2)
+    at = np.linspace(0.0, walked[-1], count)
+    dense = np.column_stack([np.interp(at, walked, corners[:, 0]), np.interp(at, walked, corners[:, 1])])
+    return np.asarray(ax.transData.inverted().transform(dense), dtype=np.float64)
+
+
+def _offset(ha: str, va: str, distance: float) -> tuple[float, float]:
+    """Return how far a text stands from its anchor, in the unit of `distance`."""
+    x = {"left": 1.0, "center": 0.0, "right": -1.0}[ha] * distance
+    y = {"bottom": 1.0, "center": 0.0, "top": -1.0}[va] * distance
+    # a diagonal is as long as the rest
+    return (x * 0.7, y * 0.7) if x and y else (x, y)
+
+
+def _box(anchor: FloatArray, size: Bbox, ha: str, va: str, distance: float) -> Bbox:
+    """Return the place of a text of that size, in display coordinates."""
+    x, y = anchor + np.array(_offset(ha, va, distance))
+    left = x - {"left": 0.0, "center": 0.5, "right": 1.0}[ha] * size.width
+    bottom = y - {"bottom": 0.0, "center": 0.5, "top": 1.0}[va] * size.height
+    return Bbox.from_bounds(left, bottom, size.width, size.height)
+
+
+def _cost(box: Bbox, frame: Bbox, taken: Sequence[Bbox], marks: FloatArray) -> float:
+    inside = (
+        (marks[:, 0] > box.x0) & (marks[:, 0] < box.x1) & (marks[:, 1] > box.y0) & (marks[:, 1] < box.y1)
+    ).sum()
+    outside = box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
+    return _COST_OUTSIDE * outside + _COST_LABEL * sum(map(box.overlaps, taken)) + _COST_MARK * float(inside)

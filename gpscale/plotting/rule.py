@@ -1,0 +1,101 @@
+"""The scaling rule: factors of the Pareto set against MACs. Figure 8 of the method paper, with the rule and its band."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from gpscale.factors import FACTOR_NAMES
+from gpscale.plotting.base import Columns, StudyLike
+from gpscale.plotting.labels import FACTOR_LABELS, MILLION
+from gpscale.plotting.style import BLUE, INK, LINE, MUTED, caption, dress, log_x, log_y, new_figure, root, style
+
+_HEIGHTS: dict[Columns, float] = {1: 3.4, 2: 2.2}
+_PANELS: dict[Columns, tuple[int, int]] = {1: (2, 2), 2: (1, 4)}
+_ROWS = 200
+_LARGEST = 4.0
+"""Bands that go further than this from 1, either way, leave the panel."""
+
+
+def rule_data(study: StudyLike) -> pd.DataFrame:
+    """Tabulate the rule and the Pareto set behind it.
+
+    Returns:
+        One row a point of the rule (`kind` = `"rule"`) or a member of the Pareto set (`"pareto"`), and a factor:
+        `factor`, `c`, `macs` (multiply-accumulates of one image), `value` (rule: proposed; member: realised), `low` and
+        `high` (95 % band; NaN for a member), `extrapolated` (beyond the Pareto set's MACs).
+
+    Raises:
+        FitError: The study has no rule.
+    """
+    rule = study.rule
+    # the ends of the Pareto set are rows, so that what lies beyond them begins just there
+    c = np.unique(np.concatenate([np.geomspace(*rule.c_range, _ROWS), np.clip(rule.front_range, *rule.c_range)]))
+    found = rule.predict(c)
+    beyond = np.array([rule.extrapolated(ratio) for ratio in c])
+    tables = []
+    for column, name in enumerate(FACTOR_NAMES):
+        values = {"value": found.factors[:, column], "low": found.low[:, column], "high": found.high[:, column]}
+        tables.append(pd.DataFrame({"kind": "rule", "factor": name, "c": c, **values, "extrapolated": beyond}))
+        members = {"value": rule.pareto_factors[:, column], "low": np.nan, "high": np.nan, "extrapolated": False}
+        tables.append(pd.DataFrame({"kind": "pareto", "factor": name, "c": rule.pareto_c, **members}))
+    table = pd.concat(tables, ignore_index=True)
+    table.insert(3, "macs", table["c"] * study.base.macs)
+    return table
+
+
+def plot_rule(study: StudyLike, figure: Figure | SubFigure | None = None, columns: Columns = 2) -> Figure:
+    """Draw each factor of the Pareto set against MACs, with the rule and its band.
+
+    Args:
+        study: A study with a rule.
+        figure: Where to draw; None makes a figure.
+        columns: Width of that figure; two by two panels in one column, four side by side in two.
+
+    Raises:
+        FitError: The study has no rule.
+    """
+    table, rule = rule_data(study), study.rule
+    band = "GP and bootstrap over trials" if rule.bootstrap else "GP"
+    with style():
+        figure = figure or new_figure(columns, _HEIGHTS[columns])
+        caption(
+            figure,
+            f"{study.name}: points, Pareto set ({len(rule.pareto_c)}); line, rule, dashed beyond the Pareto set; "
+            f"95 % band: {band}; thin line at 1, base {study.base.name}",
+        )
+        rows, across = _PANELS[columns]
+        panels = figure.subplots(rows, across, squeeze=False)
+        for ax, name in zip(panels.flat, FACTOR_NAMES, strict=True):
+            _draw(ax, table[table["factor"] == name])
+            ax.set_title(FACTOR_LABELS[name])
+        for ax in panels[-1]:
+            ax.set_xlabel("MACs (M)")
+        for ax in panels[:, 0]:
+            ax.set_ylabel("factor (base = 1)")
+        return root(figure)
+
+
+def _draw(ax: Axes, table: pd.DataFrame) -> None:
+    dress(ax)
+    rule, members = table[table["kind"] == "rule"], table[table["kind"] == "pareto"]
+    macs, beyond = rule["macs"].to_numpy() / MILLION, rule["extrapolated"].to_numpy()
+    log_x(ax, macs[0] / 1.05, macs[-1] * 1.05)
+    log_y(ax, *_limits(table))
+    ax.axhline(1.0, color=MUTED, lw=0.6, zorder=1)
+    low, high, value = (rule[column].to_numpy() for column in ("low", "high", "value"))
+    first, last = np.flatnonzero(~beyond)[[0, -1]]
+    for part, inside in ((slice(0, first + 1), False), (slice(first, last + 1), True), (slice(last, None), False)):
+        ax.fill_between(macs[part], low[part], high[part], color=BLUE, alpha=0.25 if inside else 0.1, lw=0)
+        ax.plot(macs[part], value[part], color=BLUE, lw=LINE, ls="-" if inside else (0, (2.5, 1.5)))
+    ax.plot(members["macs"] / MILLION, members["value"], "o", ms=3.6, mfc=INK, mec="white", mew=0.4, zorder=3)
+
+
+def _limits(table: pd.DataFrame) -> tuple[float, float]:
+    """Return limits that hold all points, the rule, its band inside the Pareto set, and 1."""
+    inside = table[~table["extrapolated"]]
+    low = min(max(inside["low"].min(), 1 / _LARGEST), table["value"].min(), 1.0)
+    high = max(min(inside["high"].max(), _LARGEST), table["value"].max(), 1.0)
+    return low / 1.08, high * 1.08

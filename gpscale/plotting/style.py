@@ -1,0 +1,130 @@
+"""One look for all figures: sizes, fonts, colours, axes.
+
+Colours are those of Okabe and Ito, which stay apart for colour-blind readers; marks differ in shape as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import textwrap
+from typing import Any
+
+from matplotlib import style as mpl_style
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patheffects import AbstractPathEffect, withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from gpscale.plotting.base import Columns
+
+INK = "#333333"
+MUTED = "#767676"
+FAINT = "#b8b8b8"
+BLUE = "#0072B2"
+RED = "#D55E00"
+GREEN = "#009E73"
+
+WIDTHS: dict[Columns, float] = {1: 3.3, 2: 6.9}
+"""Inches."""
+
+FONT_SIZE = 7.5
+SMALL = 7.0
+"""Points; nothing is smaller."""
+
+LINE = 1.3
+
+_CHARACTERS_PER_INCH = 19.5
+"""Of the small font, on the safe side."""
+
+_RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are the same everywhere
+    "font.size": FONT_SIZE,
+    "axes.labelsize": FONT_SIZE,
+    "axes.titlesize": FONT_SIZE,
+    "axes.titlelocation": "left",
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "figure.dpi": 150,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "gpscale",  # else the ids in an SVG differ from one writing to the next
+}
+
+
+def style() -> contextlib.AbstractContextManager[None]:
+    """Return a context in which matplotlib draws as gpscale does, whatever the user has set.
+
+    Example:
+        >>> import matplotlib
+        >>> with style():
+        ...     matplotlib.rcParams["font.size"]
+        7.5
+    """
+    return mpl_style.context(["default", _RC])
+
+
+def new_figure(columns: Columns, height: float) -> Figure:
+    """Make an empty figure that belongs to no window.
+
+    Args:
+        columns: Its width in columns of a paper.
+        height: Inches.
+    """
+    return Figure(figsize=(WIDTHS[columns], height), layout="constrained")
+
+
+def root(place: Axes | Figure | SubFigure) -> Figure:
+    """Return the figure that holds an axes or a part of a figure."""
+    figure = place.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def caption(place: Figure | SubFigure, text: str) -> None:
+    """Write what is seen above all panels, broken into lines that fit."""
+    inches = root(place).get_figwidth() * place.bbox.width / root(place).bbox.width
+    lines = textwrap.fill(text, math.floor(inches * _CHARACTERS_PER_INCH))
+    place.suptitle(lines, x=0.01, ha="left", fontsize=SMALL, color=MUTED)
+
+
+def dress(ax: Axes) -> None:
+    """Set the look of the ticks, also of those that are made later, outside `style()`."""
+    ax.tick_params(which="both", labelsize=SMALL, width=0.6, length=2.5, color=MUTED, labelcolor=INK)
+
+
+def log_x(ax: Axes, low: float, high: float) -> None:
+    """Make the horizontal axis logarithmic from `low` to `high`, with ticks that a person would choose."""
+    ax.set_xscale("log")
+    ax.set_xlim(low, high)
+    _log_ticks(ax.xaxis, high / low)
+
+
+def log_y(ax: Axes, low: float, high: float) -> None:
+    """Make the vertical axis logarithmic from `low` to `high`, with ticks that a person would choose."""
+    ax.set_yscale("log")
+    ax.set_ylim(low, high)
+    _log_ticks(ax.yaxis, high / low)
+
+
+def halo(width: float = 2.0, color: str = "white") -> list[AbstractPathEffect]:
+    """Return an outline that keeps a mark or a text readable on any ground."""
+    return [withStroke(linewidth=width, foreground=color)]
+
+
+def _log_ticks(axis: Axis, ratio: float) -> None:
+    if ratio < 1.6:
+        axis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
+    else:
+        steps = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if ratio < 2.5 else (1, 1.5, 2, 3, 5, 7) if ratio < 12 else (1, 2, 5)
+        axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))

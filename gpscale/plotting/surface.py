@@ -1,0 +1,113 @@
+"""Contours of accuracy over two factors, mean and standard deviation. Figures 6 and 7 of the method paper."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from gpscale.plotting.base import Columns, StudyLike
+from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, Label, place_labels
+from gpscale.plotting.slices import choose_names, describe, held
+from gpscale.plotting.style import GREEN, INK, SMALL, caption, dress, halo, new_figure, root, style
+from gpscale.surrogate.views import SurfaceGrid
+
+SIZE = 500
+"""Points a side."""
+
+_LEVELS = 14
+_HEIGHTS: dict[Columns, float] = {1: 5.2, 2: 2.9}
+_PANELS: dict[Columns, tuple[int, int]] = {1: (2, 1), 2: (1, 2)}
+
+
+def surface_data(
+    study: StudyLike, factors: tuple[str, str] | None = None, outcome: str = "top1", size: int = SIZE
+) -> pd.DataFrame:
+    """Tabulate the surface over two factors, the others held at the base.
+
+    Args:
+        study: A fitted study.
+        factors: Horizontal and vertical axis; None takes those that the sweep varied, else resolution and width.
+        outcome: `"top1"` or `"top5"`.
+        size: Points a side.
+
+    Returns:
+        `size`^2 rows within the observed bounds: the two factors under their own names, `mean` and `std` of the surface
+        (fractions).
+
+    Raises:
+        FitError: A factor is none of the surface or did not vary, or fewer than two vary.
+        UnknownNameError: A name is no factor.
+    """
+    grid = _cut(study, factors, outcome, size)
+    x, y = np.meshgrid(grid.x, grid.y)
+    columns = zip((*grid.names, "mean", "std"), (x, y, grid.mean, grid.std), strict=True)
+    return pd.DataFrame({name: values.ravel() for name, values in columns})
+
+
+def plot_surface(
+    study: StudyLike,
+    factors: tuple[str, str] | None = None,
+    outcome: str = "top1",
+    figure: Figure | SubFigure | None = None,
+    columns: Columns = 2,
+    size: int = SIZE,
+) -> Figure:
+    """Draw contours of the surface's mean and standard deviation, the trials, the base and the maximum.
+
+    Args:
+        study: A fitted study.
+        factors: As in `surface_data`.
+        outcome: `"top1"` or `"top5"`.
+        figure: Where to draw; None makes a figure.
+        columns: Width of that figure; the panels stand above each other in one column, side by side in two.
+        size: Points a side.
+
+    Raises:
+        FitError: As in `surface_data`.
+        UnknownNameError: As in `surface_data`.
+    """
+    surface = study.joint_surface(outcome)
+    grid = _cut(study, factors, outcome, size)
+    with style():
+        figure = figure or new_figure(columns, _HEIGHTS[columns])
+        caption(figure, f"{describe(study, surface, grid.label)}; crosses: trials")
+        mean, std = figure.subplots(*_PANELS[columns], squeeze=False).flat
+        name = OUTCOME_LABELS[outcome]
+        _draw(mean, grid, grid.mean, "viridis", f"mean {name} (%)")
+        _draw(std, grid, grid.std, "cividis", f"standard deviation of {name} (points)")
+        _label(mean, grid)
+        return root(figure)
+
+
+def _cut(study: StudyLike, factors: tuple[str, str] | None, outcome: str, size: int) -> SurfaceGrid:
+    surface = study.joint_surface(outcome)
+    x_name, y_name = choose_names(surface, factors, 2)
+    return surface.grid(x_name, y_name, size, fixed=held(surface))
+
+
+def _draw(ax: Axes, grid: SurfaceGrid, values: FloatArray, colors: str, label: str) -> None:
+    dress(ax)
+    contours = ax.contourf(grid.x, grid.y, values * PERCENT, levels=_LEVELS, cmap=colors)
+    # else a vector format shows the page through the seams
+    contours.set_edgecolor("face")
+    contours.set_linewidth(0.3)
+    bar = root(ax).colorbar(contours, ax=ax, label=label, pad=0.02)
+    dress(bar.ax)
+    ax.plot(*grid.observations.T, "x", ms=4.5, mew=1.0, color="white", path_effects=halo(1.8, INK), clip_on=False)
+    ax.set_xlabel(f"{FACTOR_LABELS[grid.names[0]]} (base = 1)")
+    ax.set_ylabel(f"{FACTOR_LABELS[grid.names[1]]} (base = 1)")
+
+
+def _label(ax: Axes, grid: SurfaceGrid) -> None:
+    """Mark the maximum of the mean, and the base where it lies on the slice."""
+    row, column = np.unravel_index(np.argmax(grid.mean), grid.mean.shape)
+    best = np.array([[grid.x[column], grid.y[row]]])
+    ax.plot(*best.T, "*", ms=9, mfc="white", mec=INK, mew=0.7, clip_on=False, zorder=5)
+    labels = [Label(f"maximum {grid.mean.max() * PERCENT:.1f} %", best, INK)]
+    if grid.x[0] <= 1 <= grid.x[-1] and grid.y[0] <= 1 <= grid.y[-1]:
+        base = np.array([[1.0, 1.0]])
+        ax.plot(*base.T, "^", ms=6.5, mfc=GREEN, mec="white", mew=0.6, zorder=4)
+        labels.append(Label("base", base, INK))
+    place_labels(ax, labels, grid.observations)

@@ -1,0 +1,359 @@
+"""From a budget to an architecture: the rule proposes, an exact search closes the budget.
+
+Numpy only: a recommendation is answered from stored fits in well under a second.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from gpscale import families
+from gpscale.errors import FitError, OutOfRangeError, UnknownNameError
+from gpscale.factors import Bounds, Factors
+from gpscale.families import Architecture, Base
+from gpscale.rules.gp_rule import GPRule
+from gpscale.run_dir import RunDir, find_study, read_json
+from gpscale.search_space import SearchSpace
+from gpscale.surrogate.surface import Surface
+from gpscale.units import format_macs, parse_macs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Method = Literal["rule", "surface"]
+
+_PREFERRED_C = 0.5
+_INTERVAL = 1.959963984540054  # 97.5 % point of the standard normal distribution
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """A predicted accuracy of one new training, as fractions in [0, 1].
+
+    Attributes:
+        mean: Expected value.
+        low, high: Ends of the 95 % interval.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1%} (95 % interval of one training: {self.low:.1%} to {self.high:.1%})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommendation:
+    """An architecture inside a budget.
+
+    Attributes:
+        budget: Multiply-accumulates that were allowed.
+        macs: Multiply-accumulates of the architecture; never above the budget.
+        params: Its parameters.
+        factors: The factors it really has, relative to `base`.
+        requested: The factors that the rule asks for at this budget.
+        architecture: The integers that get built.
+        family: Name of its family.
+        num_classes: Outputs of its classifier.
+        base: Name of the base model.
+        base_macs: Multiply-accumulates of the base with as many classes.
+        study: Name of the study whose measurements decide.
+        method: `"rule"` or `"surface"`.
+        transferred: The base is not the study's own, so the rule is applied where it was not measured.
+        extrapolated: The budget lies outside the study's Pareto points, though inside its trials.
+        top1: Predicted top-1 on the study's validation images after the study's training; None where unknown.
+        top1_reason: Why `top1` is None, else empty.
+    """
+
+    budget: int
+    macs: int
+    params: int
+    factors: Factors
+    requested: Factors
+    architecture: Architecture
+    family: str
+    num_classes: int
+    base: str
+    base_macs: int
+    study: str
+    method: Method
+    transferred: bool
+    extrapolated: bool
+    top1: Interval | None
+    top1_reason: str
+
+    @property
+    def c(self) -> float:
+        """Multiply-accumulates over the base's."""
+        return self.macs / self.base_macs
+
+    def build(self, *, pretrained: bool = False) -> nn.Module:
+        """Build the torch model.
+
+        Raises:
+            PretrainedError: `pretrained`, and the architecture has no pretrained weights.
+        """
+        return families.get(self.family).build(self.architecture, self.num_classes, pretrained=pretrained)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recommendation as JSON values."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {
+            **values,
+            "factors": self.factors.to_dict(),
+            "requested": self.requested.to_dict(),
+            "architecture": self.architecture.to_dict(),
+            "top1": dataclasses.asdict(self.top1) if self.top1 else None,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recommendation:
+        """Read a recommendation written by `to_dict`."""
+        family = families.get(values["family"])
+        read = {
+            "factors": Factors.from_dict(values["factors"]),
+            "requested": Factors.from_dict(values["requested"]),
+            "architecture": family.architecture_from_dict(values["architecture"]),
+            "top1": Interval(**values["top1"]) if values["top1"] else None,
+        }
+        return cls(**{**values, **read})
+
+    def __str__(self) -> str:
+        lines = [f"{label:<13} {text}" for label, text in self._lines()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(label)}</th><td style='text-align:left'>{escape(text)}</td></tr>"
+            for label, text in self._lines()
+        )
+        return f"<table>{rows}</table>"
+
+    def _lines(self) -> list[tuple[str, str]]:
+        integers = self.architecture.to_dict()
+        lines = [
+            ("budget", f"{format_macs(self.budget)} MACs"),
+            ("MACs", f"{format_macs(self.macs)} ({self.macs / self.budget:.1%} of the budget)"),
+            ("parameters", f"{format_macs(self.params)}"),
+            ("base", f"{self.base} ({format_macs(self.base_macs)} MACs), c = {self.c:.3f}"),
+            ("factors", str(self.factors)),
+            ("asked for", f"{self.requested}  by the rule of study {self.study!r}"),
+            *((name.replace("_", " "), " ".join(map(str, np.atleast_1d(value)))) for name, value in integers.items()),
+            ("classes", str(self.num_classes)),
+            ("top-1", str(self.top1) if self.top1 else f"not predicted: {self.top1_reason}"),
+        ]
+        if self.transferred:
+            lines.append(("transferred", "the rule was measured on another base; its gain here is not measured"))
+        if self.extrapolated:
+            lines.append(("extrapolated", "the budget lies outside the study's Pareto points"))
+        return lines
+
+
+@dataclasses.dataclass(frozen=True)
+class FittedStudy:
+    """What a recommendation needs of a study, read once.
+
+    Attributes:
+        name: The study's name.
+        base: Its base model.
+        num_classes: Classes of its images.
+        bounds: Bounds on the factors.
+        pixel_step: Step between its pixel sizes.
+        base_macs: Multiply-accumulates of its base.
+        rule: Its scaling rule.
+        surface: Its joint surface of top-1.
+    """
+
+    name: str
+    base: Base
+    num_classes: int
+    bounds: Bounds
+    pixel_step: int
+    base_macs: int
+    rule: GPRule
+    surface: Surface
+
+    @classmethod
+    def load(cls, run: RunDir) -> FittedStudy:
+        """Read the stored fits of a run directory.
+
+        Raises:
+            RunDirError: It has not been fitted.
+            FitError: Its design gives no rule.
+        """
+        facts = read_json(run.study_file)
+        if facts["rule_missing"]:
+            raise FitError(
+                f"A recommendation needs a study with a rule. Study {run.name!r} has none: {facts['rule_missing']} "
+                "Take another study."
+            )
+        return cls(
+            name=run.name,
+            base=families.parse_base(facts["base"]),
+            num_classes=facts["num_classes"],
+            bounds=Bounds.from_dict(facts["bounds"]),
+            pixel_step=facts["pixel_step"],
+            base_macs=facts["base_macs"],
+            rule=GPRule.from_dict(read_json(run.rule_file)),
+            surface=Surface.from_dict(read_json(run.surface_file("top1"))),
+        )
+
+    def space(self, base: Base, num_classes: int) -> SearchSpace:
+        """Enumerate the study's space on `base`: the same bounds, and as many pixel steps to the base's pixels."""
+        own, pixels = self.base.architecture.pixels, base.architecture.pixels
+        step, rest = divmod(self.pixel_step * pixels, own)
+        return SearchSpace.enumerate(
+            base, self.bounds, pixel_step=step if rest == 0 and step > 0 else None, num_classes=num_classes
+        )
+
+
+def recommend(
+    macs: str | float,
+    study: str | os.PathLike[str] | None = None,
+    base: str | None = None,
+    num_classes: int | None = None,
+    method: Method = "rule",
+) -> Recommendation:
+    """Recommend the architecture to build for a budget.
+
+    Args:
+        macs: Budget: multiply-accumulates of one image, a number or a string such as `"500M"`.
+        study: A run directory, or the name of a shipped study; None for the default one.
+        base: Base model such as `"mobilevitv2_100@128"`. None takes the study's own where the budget lies inside its
+            range, else the stock base whose c comes closest to 0.5, marked as transferred.
+        num_classes: Outputs of the classifier; None for the study's.
+        method: `"rule"` takes the architecture closest to the rule in units of the rule's own standard deviation,
+            `"surface"` the one with the best expected top-1, both among those with 97 % to 100 % of the budget.
+
+    Returns:
+        The recommendation; its MACs are never above the budget.
+
+    Raises:
+        UnitError: `macs` is no positive number.
+        UnknownNameError: `study`, `base` or `method` is not known.
+        OutOfRangeError: The budget lies outside what the study has measured, relative to the base.
+        BudgetError: No architecture of the base fits.
+        RunDirError, FitError: The study has not been fitted, or has no rule.
+
+    Example:
+        >>> recommend("500M").macs <= 500_000_000
+        True
+    """
+    if method not in get_args(Method):
+        raise UnknownNameError.of("method", method, get_args(Method))
+    budget = parse_macs(macs)
+    fitted = load_study(find_study(study))
+    classes = fitted.num_classes if num_classes is None else num_classes
+    chosen = _choose_base(fitted, budget, classes, base)
+    space = fitted.space(chosen, classes)
+    predicted = fitted.rule.predict(np.array([budget / space.base_macs]))
+    requested = Factors(*(float(value) for value in predicted.mean[0]))
+    fitting = space.within_budget(budget)
+    if method == "rule":
+        index = fitting.nearest_index(requested, predicted.log_std[0])
+    else:
+        index = int(np.argmax(fitted.surface.predict(fitting.factors).mean))
+    architecture = fitting.architecture(index)
+    transferred = chosen != fitted.base
+    top1, reason = _predict_top1(fitted, fitting, index, classes, transferred)
+    c = float(fitting.c[index])
+    front_low, front_high = fitted.rule.front_range
+    family = families.get(chosen.family)
+    return Recommendation(
+        budget=budget,
+        macs=int(fitting.macs[index]),
+        params=int(family.count(fitting.integers[index][None], classes)[1][0]),
+        factors=Factors(*(float(value) for value in fitting.factors[index])),
+        requested=requested,
+        architecture=architecture,
+        family=chosen.family,
+        num_classes=classes,
+        base=chosen.name,
+        base_macs=space.base_macs,
+        study=fitted.name,
+        method=method,
+        transferred=transferred,
+        extrapolated=not front_low <= c <= front_high,
+        top1=top1,
+        top1_reason=reason,
+    )
+
+
+def load_study(run: RunDir) -> FittedStudy:
+    """Read the stored fits of a run directory; kept until they are written anew."""
+    stamp = run.study_file.stat().st_mtime_ns if run.study_file.exists() else 0
+    return _load_study(str(run.path.resolve()), stamp)
+
+
+@functools.lru_cache(maxsize=16)
+def _load_study(path: str, stamp: int) -> FittedStudy:
+    return FittedStudy.load(RunDir(path))
+
+
+def _choose_base(fitted: FittedStudy, budget: int, num_classes: int, name: str | None) -> Base:
+    low, high = fitted.rule.c_range
+    if name is not None:
+        base = families.parse_base(name)
+        c = budget / _macs(base, num_classes)
+        if low <= c <= high:
+            return base
+        raise OutOfRangeError(
+            f"macs={format_macs(budget)} is c={c:.2f} of base {base.name} ({format_macs(_macs(base, num_classes))}), but "
+            f"study `{fitted.name}` holds c in [{low:.2f}, {high:.2f}]. {_call_that_works(fitted, budget, num_classes)}"
+        )
+    if low <= budget / _macs(fitted.base, num_classes) <= high:
+        return fitted.base
+    stock = _nearest_stock(fitted, budget, num_classes)
+    if stock is None:
+        raise OutOfRangeError(
+            f"macs={format_macs(budget)} must lie inside the range of a stock base of {fitted.base.family}, c in "
+            f"[{low:.2f}, {high:.2f}] in study `{fitted.name}`. None of them fits. "
+            f"{_call_that_works(fitted, budget, num_classes)}"
+        )
+    return stock
+
+
+def _nearest_stock(fitted: FittedStudy, budget: int, num_classes: int) -> Base | None:
+    low, high = fitted.rule.c_range
+    bases = [families.parse_base(name) for name in families.get(fitted.base.family).stock_bases]
+    c = {base: budget / _macs(base, num_classes) for base in bases}
+    legal = [base for base in bases if low <= c[base] <= high]
+    return min(legal, key=lambda base: abs(c[base] - _PREFERRED_C), default=None)
+
+
+def _call_that_works(fitted: FittedStudy, budget: int, num_classes: int) -> str:
+    stock = _nearest_stock(fitted, budget, num_classes)
+    if stock is not None:
+        return f'Leave `base` out, or try gpscale.recommend(macs={budget}, base="{stock.name}").'
+    low, high = fitted.rule.c_range
+    sizes = [_macs(families.parse_base(name), num_classes) for name in families.get(fitted.base.family).stock_bases]
+    ends = (math.ceil(low * min(sizes)), math.floor(high * max(sizes)))
+    nearest = min(ends, key=lambda end: abs(end - budget))
+    return f"Try gpscale.recommend(macs={nearest}), the nearest budget that has one."
+
+
+def _macs(base: Base, num_classes: int) -> int:
+    family = families.get(base.family)
+    return int(family.count(family.row(base.architecture)[None], num_classes)[0][0])
+
+
+def _predict_top1(
+    fitted: FittedStudy, space: SearchSpace, index: int, num_classes: int, transferred: bool
+) -> tuple[Interval | None, str]:
+    if transferred:
+        return None, f"study {fitted.name!r} trained base {fitted.base.name}, not {space.base.name}"
+    if num_classes != fitted.num_classes:
+        return None, f"study {fitted.name!r} trained on {fitted.num_classes} classes, not {num_classes}"
+    predicted = fitted.surface.predict(space.factors[index][None])
+    mean, std = float(predicted.mean[0]), float(predicted.observation_std[0])
+    return Interval(mean, max(0.0, mean - _INTERVAL * std), min(1.0, mean + _INTERVAL * std)), ""

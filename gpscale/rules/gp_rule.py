@@ -1,0 +1,95 @@
+"""The fitted scaling rule, as a small table that numpy interpolates."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from gpscale.errors import OutOfRangeError
+from gpscale.rules.base import FloatArray, RulePrediction, register
+
+_Z95 = 1.959963984540054
+_ROUNDING = 1e-9
+"""Relative tolerance at the ends of the range: MACs / base MACs may have been divided twice."""
+
+
+@register
+@dataclasses.dataclass(frozen=True, eq=False)
+class GPRule:
+    """Factors as log-linear functions of c plus GP residuals, learned from a Pareto set (`rules.fit`).
+
+    Attributes:
+        c: Reduction factors of the table's g rows, (g,) float64, ascending, evenly spaced in log c over `c_range`.
+        log_mean: Natural logarithms of the factors there, (g, 4) float64.
+        log_std: Their standard deviations, (g, 4) float64, > 0.
+        intercept, slope: a and b of log factor = a + b log c, (4,) float64 each.
+        pareto_c: Reduction factors of the Pareto set, (k,) float64, ascending.
+        pareto_factors: Its realised factors, (k, 4) float64.
+        bootstrap: Resamples behind `log_std`.
+    """
+
+    name: ClassVar[str] = "gp"
+
+    c: FloatArray
+    log_mean: FloatArray
+    log_std: FloatArray
+    intercept: FloatArray
+    slope: FloatArray
+    pareto_c: FloatArray
+    pareto_factors: FloatArray
+    bootstrap: int
+
+    @property
+    def c_range(self) -> tuple[float, float]:
+        """Span of the finished trials' c; the rule holds no other."""
+        return float(self.c[0]), float(self.c[-1])
+
+    @property
+    def front_range(self) -> tuple[float, float]:
+        """Span of the Pareto set's c; beyond it the rule extrapolates."""
+        return float(self.pareto_c.min()), float(self.pareto_c.max())
+
+    def extrapolated(self, c: float) -> bool:
+        """Tell whether `c` lies beyond the Pareto set."""
+        low, high = self.front_range
+        return not low * (1 - _ROUNDING) <= c <= high * (1 + _ROUNDING)
+
+    def predict(self, c: npt.ArrayLike) -> RulePrediction:
+        """Interpolate the table, linearly in log c.
+
+        Args:
+            c: A reduction factor or (m,) of them, inside `c_range`.
+
+        Raises:
+            OutOfRangeError: One lies outside `c_range`, or is no number.
+        """
+        asked = np.atleast_1d(np.asarray(c, dtype=np.float64))
+        low, high = self.c_range
+        outside = ~((asked >= low * (1 - _ROUNDING)) & (asked <= high * (1 + _ROUNDING)))
+        if outside.any():
+            raise OutOfRangeError(
+                f"The rule holds c in [{low:.3g}, {high:.3g}], the span of the finished trials. "
+                f"Got {asked[outside][0]:.3g}. Choose a budget inside, or run trials there."
+            )
+        log_c, rows = np.log(asked), np.log(self.c)
+        columns = range(self.log_mean.shape[1])
+        mean = np.column_stack([np.interp(log_c, rows, self.log_mean[:, j]) for j in columns])
+        std = np.column_stack([np.interp(log_c, rows, self.log_std[:, j]) for j in columns])
+        return RulePrediction(np.exp(mean), std, np.exp(mean - _Z95 * std), np.exp(mean + _Z95 * std))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values; floats survive exactly."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        stored = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
+        return {"rule": self.name, **stored}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read a rule written by `to_dict`."""
+        names = [field.name for field in dataclasses.fields(cls) if field.name != "bootstrap"]
+        arrays = {name: np.array(values[name], dtype=np.float64) for name in names}
+        return cls(**arrays, bootstrap=int(values["bootstrap"]))

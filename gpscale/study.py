@@ -1,0 +1,256 @@
+"""Study: the facade over one run directory or one shipped study."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import html
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from gpscale import families, recommender
+from gpscale.errors import FitError, OutOfRangeError
+from gpscale.factors import FACTOR_NAMES, Bounds
+from gpscale.recommender import Method, Recommendation
+from gpscale.rules.gp_rule import GPRule
+from gpscale.run_dir import RunDir, find_study, read_json
+from gpscale.search_space import SearchSpace
+from gpscale.surrogate.surface import Surface
+from gpscale.trial import TrialRecord, TrialState
+from gpscale.units import format_macs
+
+if TYPE_CHECKING:
+    from gpscale.surrogate.diagnostics import Diagnostics
+
+TRIAL_COLUMNS = (
+    "id", "state", "c", "macs", "params", *FACTOR_NAMES, "pixels", "top1", "top5", "top1_raw", "top5_raw",
+    "validation_loss", "train_loss", "epochs", "seed", "seconds", "images_per_second", "reason", "detail",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class BaseModel:
+    """The base of a study, counted with the study's number of classes.
+
+    Attributes:
+        name: For example `"mobilevitv2_050@64"`.
+        architecture: Its integers.
+        macs: Multiply-accumulates of one image.
+        params: Parameters.
+    """
+
+    name: str
+    architecture: families.Architecture
+    macs: int
+    params: int
+
+
+class Study:
+    """A sweep's results and all that is fitted on them.
+
+    Attributes:
+        run: Its run directory.
+
+    Raises:
+        UnknownNameError: There is no such study.
+
+    Example:
+        >>> Study().base.name
+        'mobilevitv2_050@64'
+    """
+
+    def __init__(self, study: str | os.PathLike[str] | RunDir | None = None) -> None:
+        """Open a study.
+
+        Args:
+            study: A run directory or the name of a shipped study; None for the default one.
+        """
+        self.run = study if isinstance(study, RunDir) else find_study(study)
+
+    def __repr__(self) -> str:
+        states = self.trials["state"].value_counts()
+        counts = ", ".join(f"{count} {state}" for state, count in states.items())
+        return f"Study({self.name!r}: base {self.base.name}, {format_macs(self.base.macs)} MACs; trials: {counts or 'none'})"
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{html.escape(repr(self))}</b></p>{self.trials.to_html(max_rows=12)}"
+
+    @property
+    def name(self) -> str:
+        """Name of the run directory or shipped study."""
+        return self.run.name
+
+    @functools.cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The sweep file with all defaults, as nested dictionaries."""
+        values: Mapping[str, Any] = yaml.safe_load(self.run.sweep_file.read_text())
+        return values
+
+    @functools.cached_property
+    def num_classes(self) -> int:
+        """Classes of the images."""
+        return len(read_json(self.run.provenance_file)["data"]["classes"])
+
+    @functools.cached_property
+    def base(self) -> BaseModel:
+        """The base model with its MACs and parameters."""
+        base = families.parse_base(self.settings["base"])
+        family = families.get(base.family)
+        macs, params = family.count(family.row(base.architecture)[None], self.num_classes)
+        return BaseModel(base.name, base.architecture, int(macs[0]), int(params[0]))
+
+    @functools.cached_property
+    def space(self) -> SearchSpace:
+        """The search space of the sweep; needs the study to be fitted."""
+        facts = self.facts
+        return SearchSpace.enumerate(
+            facts["base"],
+            Bounds.from_dict(facts["bounds"]),
+            pixel_step=facts["pixel_step"],
+            num_classes=facts["num_classes"],
+        )
+
+    @functools.cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row for each trial that has ended, ordered by MACs.
+
+        Columns: `TRIAL_COLUMNS`; accuracies are fractions in [0, 1], `macs` multiply-accumulates of one image, `c` the
+        same over the base's, the four factors realised, `seconds` of training and evaluation.
+        """
+        base = families.parse_base(self.settings["base"])
+        rows = [_trial_row(record, base, self.base.macs) for record in self.run.records()]
+        table = pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))
+        return table.sort_values(["macs", "id"], ignore_index=True)
+
+    @property
+    def finished(self) -> pd.DataFrame:
+        """The rows of `trials` that have a result."""
+        return self.trials[self.trials["state"] == TrialState.FINISHED].reset_index(drop=True)
+
+    @functools.cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """What the last fit found, as JSON values.
+
+        Raises:
+            RunDirError: The study has not been fitted.
+        """
+        values: Mapping[str, Any] = read_json(self.run.study_file)
+        return values
+
+    @functools.cached_property
+    def rule(self) -> GPRule:
+        """The scaling rule.
+
+        Raises:
+            RunDirError: The study has not been fitted.
+            FitError: Its design gives no rule.
+        """
+        if self.facts["rule_missing"]:
+            raise FitError(f"Study {self.name!r} has no rule: {self.facts['rule_missing']}")
+        return GPRule.from_dict(read_json(self.run.rule_file))
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """How well the surface of top-1 predicts a trial it has not seen, beside a GP on log MACs alone."""
+        from gpscale.surrogate.diagnostics import Diagnostics
+
+        if self.facts["diagnostics"] is None:
+            raise FitError(f"Study {self.name!r} has no diagnostics: {self.facts['rule_missing']}")
+        return Diagnostics.from_dict(self.facts["diagnostics"]["top1"])
+
+    @functools.cached_property
+    def pareto(self) -> pd.DataFrame:
+        """The Pareto set: the surviving trials ordered by MACs, with `rank` (1 = not dominated)."""
+        if self.facts["pareto"] is None:
+            raise FitError(f"Study {self.name!r} has no Pareto set: {self.facts['rule_missing']}")
+        ranks = pd.Series(self.facts["pareto"]["ranks"], name="rank")
+        chosen = self.finished[self.finished["id"].isin(self.facts["pareto"]["survivors"])]
+        return chosen.assign(rank=chosen["id"].map(ranks)).reset_index(drop=True)
+
+    def joint_surface(self, outcome: str = "top1") -> Surface:
+        """Return the fitted surface of `"top1"` or `"top5"` over the factors that the sweep varied."""
+        return Surface.from_dict(read_json(self.run.surface_file(outcome)))
+
+    def summary(self, shares: Sequence[float] = (0.25, 0.5, 0.75, 1.0)) -> dict[str, Any]:
+        """Return what the last fit found, as JSON values.
+
+        Args:
+            shares: Reduction factors c to print the rule at and to recommend for.
+        """
+        facts = self.facts
+        verdicts = [scores["verdict"] for scores in facts["diagnostics"].values() if scores]
+        summary = {**facts, "study": self.name, "verdicts": verdicts, "rule": [], "recommendations": []}
+        if not facts["rule_missing"]:
+            summary["front"] = self.pareto.to_dict("records")
+            summary["rule"] = [row for c in shares if (row := self._rule_row(c)) is not None]
+            summary["recommendations"] = [self._recommendation_row(c) for c in shares]
+        return summary
+
+    def status(self) -> dict[str, Any]:
+        """Return how far the sweep is, as JSON values; also while it runs."""
+        running = self.run.is_locked()
+        states = self.trials["state"].value_counts().to_dict()
+        begun = [trial_id for trial_id in self.run.trial_ids() if not self.run.record_file(trial_id).exists()]
+        states[str(TrialState.RUNNING if running else TrialState.INTERRUPTED)] = len(begun)
+        states[str(TrialState.PENDING)] = max(0, self.settings["trials"] - len(self.trials) - len(begun))
+        finished = self.finished
+        best = finished.loc[finished["top1"].idxmax()] if len(finished) else None
+        return {
+            "study": self.name,
+            "base": self.base.name,
+            "planned": self.settings["trials"],
+            "running": running,
+            "trials": states,
+            "failures": self.trials.loc[self.trials["reason"] != "", ["id", "reason", "detail"]].to_dict("records"),
+            "best": None if best is None else {key: best[key].item() for key in ("top1", "macs", "c")},
+        }
+
+    def _rule_row(self, c: float) -> dict[str, Any] | None:
+        try:
+            found = self.rule.predict([c])
+        except OutOfRangeError:
+            return None
+        bands = zip(FACTOR_NAMES, found.mean[0], found.low[0], found.high[0], strict=True)
+        return {
+            "c": c,
+            "extrapolated": self.rule.extrapolated(c),
+            **{name: [float(mean), float(low), float(high)] for name, mean, low, high in bands},
+        }
+
+    def _recommendation_row(self, c: float) -> dict[str, Any]:
+        try:
+            return {"c": c, **self.recommend(c * self.base.macs, base=self.base.name).to_dict()}
+        except OutOfRangeError as error:
+            return {"c": c, "error": str(error)}
+
+    def recommend(self, macs: str | float, **options: Any) -> Recommendation:
+        """Recommend an architecture for a budget by this study; options as in `gpscale.recommend`."""
+        return recommender.recommend(macs, study=self.run.path, **options)
+
+
+def _trial_row(record: TrialRecord, base: families.Base, base_macs: int) -> dict[str, Any]:
+    family = families.get(record.trial.family)
+    architecture = family.architecture_from_dict(record.trial.architecture)
+    row = family.row(architecture)[None]
+    macs, params = (int(count[0]) for count in family.count(row, record.trial.num_classes))
+    result = dataclasses.asdict(record.result) if record.result else {}
+    return {
+        **dict(zip(FACTOR_NAMES, family.realised(base, row)[0], strict=True)),
+        **{key: value for key, value in result.items() if key in TRIAL_COLUMNS},
+        "id": record.id,
+        "state": str(record.state),
+        "c": macs / base_macs,
+        "macs": macs,
+        "params": params,
+        "pixels": architecture.pixels,
+        "seed": record.trial.seed,
+        "seconds": record.measured.get("train_seconds", np.nan) + record.measured.get("evaluate_seconds", np.nan),
+        "images_per_second": record.measured.get("images_per_second", np.nan),
+        "reason": str(record.failure) if record.failure else "",
+        "detail": record.detail,
+    }

@@ -1,0 +1,153 @@
+"""How well a surface predicts a trial that it has not seen, and whether it knows more than MACs do.
+
+Everything is leave-one-out at the fitted hyperparameters, in closed form, for one more training (noise included).
+A four-factor surface is worth having only if it beats a GP on log MACs alone; the verdict says whether it does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gpscale.errors import FitError
+from gpscale.surrogate.posterior import FloatArray, GPPosterior
+from gpscale.surrogate.surface import Surface
+
+_Z95 = 1.959963984540054
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """Leave-one-out scores of one GP over n trials.
+
+    Attributes:
+        rmse: Root mean squared error, a fraction of images.
+        nlpd: Mean negative log predictive density, nats per trial, of outcomes as fractions; lower is better.
+        spearman: Rank correlation of predicted and measured, in [-1, 1]; 0 where predictions are all equal.
+        coverage: Share of trials inside their 95 % interval, in [0, 1].
+    """
+
+    rmse: float
+    nlpd: float
+    spearman: float
+    coverage: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnostics:
+    """Scores of a surface beside those of a GP on log MACs alone.
+
+    Attributes:
+        outcome: `"top1"` or `"top5"`.
+        n: Trials.
+        joint: Scores of the surface.
+        log_macs: Scores of the GP on log MACs alone.
+        nlpd_gain: Mean gain of log density of the surface over `log_macs`, nats per trial.
+        nlpd_gain_error: Standard error of that mean over the trials.
+    """
+
+    outcome: str
+    n: int
+    joint: Scores
+    log_macs: Scores
+    nlpd_gain: float
+    nlpd_gain_error: float
+
+    @property
+    def knows_more_than_macs(self) -> bool:
+        """Whether the surface beats log MACs in RMSE, and in log density by more than one standard error."""
+        return self.joint.rmse < self.log_macs.rmse and self.nlpd_gain > self.nlpd_gain_error
+
+    @property
+    def verdict(self) -> str:
+        """One sentence for every summary."""
+        knows = "more than MACs do" if self.knows_more_than_macs else "no more than MACs do"
+        return (
+            f"The joint {self.outcome} surface knows {knows}: leave-one-out RMSE {100 * self.joint.rmse:.2f} points "
+            f"against {100 * self.log_macs.rmse:.2f} of a GP on log MACs alone, log density "
+            f"{self.nlpd_gain:+.2f} +- {self.nlpd_gain_error:.2f} nats a trial ({self.n} trials)."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, the verdict among them."""
+        derived = {"knows_more_than_macs": self.knows_more_than_macs, "verdict": self.verdict}
+        return {**dataclasses.asdict(self), **derived}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Diagnostics:
+        """Read diagnostics written by `to_dict`."""
+        fields = {field.name: values[field.name] for field in dataclasses.fields(cls)}
+        return cls(**{**fields, "joint": Scores(**fields["joint"]), "log_macs": Scores(**fields["log_macs"])})
+
+
+def leave_one_out(posterior: GPPosterior) -> tuple[FloatArray, FloatArray]:
+    """Predict each observation from all others, hyperparameters and standardisation as fitted.
+
+    Returns:
+        Mean and standard deviation of the observation (noise included), each (n,) float64, in the outcomes' unit.
+
+    Source: Rasmussen and Williams 2006, Eqs. 5.10 to 5.12.
+    """
+    inverse_factor = np.linalg.solve(posterior.cholesky, np.eye(len(posterior.inputs)))
+    precision = np.square(inverse_factor).sum(axis=0)
+    residual = inverse_factor.T @ (inverse_factor @ posterior.standardised) / precision
+    mean = posterior.outcomes - posterior.outcome_std * residual
+    return mean, posterior.outcome_std / np.sqrt(precision)
+
+
+def diagnose(surface: Surface, macs: npt.ArrayLike, seed: int = 0, restarts: int = 4) -> Diagnostics:
+    """Score a surface beside a GP on log MACs alone, fitted here to the same trials.
+
+    Args:
+        surface: The surface.
+        macs: Multiply-accumulates of its trials, (n,), > 0, in their order. Ratios to the base do as well.
+        seed: Fixes the restarts of the GP on log MACs.
+        restarts: Starting points of its optimiser.
+
+    Raises:
+        FitError: `macs` has another length, or is not positive and finite.
+    """
+    counts, measured = np.asarray(macs, dtype=np.float64), surface.values
+    if counts.shape != measured.shape or not (np.isfinite(counts).all() and (counts > 0).all()):
+        raise FitError(
+            f"Diagnostics need one positive number of MACs for each of {len(measured)} trials. Got an array of shape "
+            f"{counts.shape}. Give the MACs of the very trials that the surface was fitted to."
+        )
+    from gpscale.surrogate.fit import fit_posterior
+
+    logs = np.log(counts)
+    # At fixed MACs the span is nothing but rounding; then every input is equal and the GP is a mean with noise.
+    span = np.ptp(logs) if np.ptp(logs) > 1e-9 else np.inf
+    alone = fit_posterior(((logs - logs.min()) / span)[:, None], measured, seed=seed, restarts=restarts)
+    joint_scores, joint_losses = _score(surface.posterior)
+    alone_scores, alone_losses = _score(alone)
+    gains = alone_losses - joint_losses
+    return Diagnostics(
+        outcome=surface.outcome,
+        n=len(measured),
+        joint=joint_scores,
+        log_macs=alone_scores,
+        nlpd_gain=float(gains.mean()),
+        nlpd_gain_error=float(gains.std(ddof=1) / np.sqrt(len(gains))),
+    )
+
+
+def _score(posterior: GPPosterior) -> tuple[Scores, FloatArray]:
+    """Return the scores, and each trial's negative log predictive density: (n,) float64, nats."""
+    from scipy.stats import spearmanr
+
+    mean, std = leave_one_out(posterior)
+    z = (posterior.outcomes - mean) / std
+    losses = 0.5 * np.square(z) + np.log(std) + 0.5 * np.log(2 * np.pi)
+    ranked = np.ptp(mean) > 0
+    scores = Scores(
+        rmse=float(np.sqrt(np.mean(np.square(posterior.outcomes - mean)))),
+        nlpd=float(losses.mean()),
+        spearman=float(spearmanr(mean, posterior.outcomes).statistic) if ranked else 0.0,
+        coverage=float(np.mean(np.abs(z) <= _Z95)),
+    )
+    return scores, losses

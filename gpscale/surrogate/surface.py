@@ -1,0 +1,315 @@
+"""Surfaces: accuracy as a Gaussian process of the factors.
+
+The GP's inputs are the logarithms of the realised factors, each scaled to [0, 1] by its span among the observations:
+factors multiply a model's cost, so equal steps of a logarithm are equal ratios. A factor that is the same in every
+observation is left out of the GP and predictions ignore it.
+
+The joint surface has four factors. The raw one- and two-factor surfaces of the method paper's figures 4 to 7 are the
+same class with one or two names; they mean something only where the other factors follow from a fixed budget.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gpscale.errors import FitError
+from gpscale.factors import FACTOR_SYMBOLS, Factors, check_factor_name
+from gpscale.surrogate.posterior import FloatArray, GPPosterior
+from gpscale.surrogate.views import SurfaceGrid, SurfaceLine, SurfacePrediction, SurfaceProfile
+
+MIN_OBSERVATIONS = 5
+"""Fewest observations of any fit; with d factors it is also at least d + 2."""
+
+Fixed = Factors | Mapping[str, float] | float
+"""Where a slice holds the other factors: by name (absent ones at 1), or all at one value."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Surface:
+    """The posterior of accuracy over named factors.
+
+    Attributes:
+        names: The factors, in the order of every array's columns.
+        outcome: `"top1"` or `"top5"`.
+        observations: Realised factors of the trials, (n, d) float64, > 0.
+        posterior: The GP over the factors that vary.
+    """
+
+    names: tuple[str, ...]
+    outcome: str
+    observations: FloatArray
+    posterior: GPPosterior
+
+    @classmethod
+    def fit(
+        cls,
+        factors: npt.ArrayLike,
+        names: Sequence[str],
+        values: npt.ArrayLike,
+        outcome: str = "top1",
+        seed: int = 0,
+        restarts: int = 4,
+    ) -> Surface:
+        """Fit a surface to finished trials.
+
+        Args:
+            factors: Realised factors, (n, d), > 0, columns as `names`.
+            names: d names of factors.
+            values: Accuracies, (n,), fractions in [0, 1].
+            outcome: What `values` are, `"top1"` or `"top5"`.
+            seed: Fixes the restarts of the optimiser.
+            restarts: Starting points of the optimiser, >= 1.
+
+        Raises:
+            FitError: Too few observations, constant or non-finite values, or no factor that varies.
+            UnknownNameError: A name is no factor.
+        """
+        observations, outcomes = _checked(factors, tuple(names), values, outcome)
+        # Here and not above, so that a stored surface predicts where torch is not installed or too slow to import.
+        from gpscale.surrogate.fit import fit_posterior
+
+        low, span, varies = _cube(observations)
+        inputs = _to_cube(observations, low, span, varies)
+        posterior = fit_posterior(inputs, outcomes, seed=seed, restarts=restarts)
+        return cls(tuple(names), outcome, observations, posterior)
+
+    @property
+    def values(self) -> FloatArray:
+        """Accuracies of the trials, (n,) float64, fractions."""
+        return self.posterior.outcomes
+
+    @property
+    def constant_names(self) -> tuple[str, ...]:
+        """Factors that are the same in every observation; the surface says nothing of them."""
+        varies = self._span_of_cube[2]
+        return tuple(name for name, free in zip(self.names, varies, strict=True) if not free)
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Lowest and highest observed value of each factor."""
+        low, high = self.observations.min(axis=0), self.observations.max(axis=0)
+        return {name: (float(low[i]), float(high[i])) for i, name in enumerate(self.names)}
+
+    def predict(self, factors: npt.ArrayLike, threads: int = 1) -> SurfacePrediction:
+        """Evaluate the surface.
+
+        Args:
+            factors: (m, d), > 0, columns as `names`.
+            threads: Blocks of points that are worked on at the same time.
+        """
+        points = _to_cube(np.asarray(factors, dtype=np.float64), *self._span_of_cube)
+        mean, std = self.posterior.predict(points, threads)
+        return SurfacePrediction(mean, std, self.posterior.observation_std(std))
+
+    def grid(
+        self,
+        x_name: str,
+        y_name: str,
+        size: int = 500,
+        fixed: Fixed = 1.0,
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+        threads: int = 1,
+    ) -> SurfaceGrid:
+        """Cut a slice over two factors.
+
+        Args:
+            x_name: The factor of the horizontal axis.
+            y_name: The factor of the vertical axis.
+            size: Points a side.
+            fixed: Where the other factors are held.
+            bounds: Lowest and highest value of an axis; where absent, those that were observed.
+            threads: As in `predict`.
+
+        Raises:
+            FitError: An axis is no factor of this surface, or did not vary.
+        """
+        x, y = self._axis(x_name, size, bounds), self._axis(y_name, size, bounds)
+        if x_name == y_name:
+            raise FitError(f"A grid needs two different factors. Got {x_name!r} twice. Use `line` for one.")
+        held = self._held(fixed, (x_name, y_name))
+        columns = {x_name: np.tile(x, size), y_name: np.repeat(y, size)}
+        found = self.predict(self._points(columns, held, size * size), threads)
+        return SurfaceGrid(
+            names=(x_name, y_name),
+            x=x,
+            y=y,
+            mean=found.mean.reshape(size, size),
+            std=found.std.reshape(size, size),
+            noise_std=self.posterior.noise_std,
+            observations=self.observations[:, [self._column(x_name), self._column(y_name)]],
+            fixed=held,
+            outcome=self.outcome,
+            label=self._slice_label((x_name, y_name), held),
+        )
+
+    def line(
+        self,
+        name: str,
+        size: int = 200,
+        fixed: Fixed = 1.0,
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+    ) -> SurfaceLine:
+        """Cut a slice along one factor; arguments and errors as in `grid`."""
+        x, held = self._axis(name, size, bounds), self._held(fixed, (name,))
+        found = self.predict(self._points({name: x}, held, size))
+        return SurfaceLine(
+            name=name,
+            x=x,
+            mean=found.mean,
+            std=found.std,
+            observation_std=found.observation_std,
+            observations=self.observations[:, self._column(name)],
+            fixed=held,
+            outcome=self.outcome,
+            label=self._slice_label((name,), held),
+        )
+
+    def profile(self, name: str, candidates: npt.ArrayLike) -> SurfaceProfile:
+        """Find the best that the surface promises at each realised level of one factor.
+
+        Candidates of about equal MACs make it an iso-MAC profile; which they are is the caller's choice.
+
+        Args:
+            name: The factor.
+            candidates: Realised factors of architectures, (m, d), m >= 1, columns as `names`.
+
+        Raises:
+            FitError: `name` is no factor of this surface, or there is no candidate.
+        """
+        points, column = np.asarray(candidates, dtype=np.float64), self._column(name)
+        if points.size == 0:
+            raise FitError(f"A profile along {name} needs candidates. Got none. Widen the band of MACs.")
+        found = self.predict(points)
+        # Rounded, so that the same ratio reached by two divisions is one level.
+        levels, level_of = np.unique(points[:, column].round(9), return_inverse=True)
+        order = np.lexsort((-found.mean, level_of))
+        rows = order[np.unique(level_of[order], return_index=True)[1]]
+        return SurfaceProfile(
+            name=name,
+            levels=levels,
+            mean=found.mean[rows],
+            std=found.std[rows],
+            observation_std=found.observation_std[rows],
+            rows=rows.astype(np.int64),
+            outcome=self.outcome,
+            label=f"best {self.outcome} of {len(points)} architectures at each {name}",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values; floats survive exactly."""
+        return {
+            "names": list(self.names),
+            "outcome": self.outcome,
+            "observations": self.observations.tolist(),
+            "posterior": self.posterior.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Surface:
+        """Read a surface written by `to_dict`."""
+        return cls(
+            names=tuple(values["names"]),
+            outcome=values["outcome"],
+            observations=np.array(values["observations"], dtype=np.float64),
+            posterior=GPPosterior.from_dict(values["posterior"]),
+        )
+
+    @functools.cached_property
+    def _span_of_cube(self) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+        return _cube(self.observations)
+
+    def _column(self, name: str) -> int:
+        check_factor_name(name)
+        if name not in self.names:
+            raise FitError(
+                f"A view needs a factor of its surface. Got {name!r}; this surface has {', '.join(self.names)}. "
+                "Use one of these, or the joint surface."
+            )
+        return self.names.index(name)
+
+    def _axis(self, name: str, size: int, bounds: Mapping[str, tuple[float, float]] | None) -> FloatArray:
+        self._column(name)
+        if name in self.constant_names:
+            raise FitError(
+                f"A view along {name} needs trials in which it varies. Got {self.bounds[name][0]:g} in all "
+                f"{len(self.observations)}. Use another factor, or widen `space.{name}`."
+            )
+        low, high = (bounds or {}).get(name, self.bounds[name])
+        return np.linspace(low, high, size)
+
+    def _held(self, fixed: Fixed, free: tuple[str, ...]) -> dict[str, float]:
+        """Return the value of each factor of the surface that is not free."""
+        if isinstance(fixed, int | float):
+            given: Mapping[str, float] = dict.fromkeys(self.names, float(fixed))
+        else:
+            given = fixed.to_dict() if isinstance(fixed, Factors) else Factors.from_dict(fixed).to_dict()
+        return {name: given[name] for name in self.names if name not in free}
+
+    def _points(self, columns: Mapping[str, FloatArray], held: Mapping[str, float], m: int) -> FloatArray:
+        return np.column_stack([columns[name] if name in columns else np.full(m, held[name]) for name in self.names])
+
+    def _slice_label(self, free: tuple[str, ...], held: Mapping[str, float]) -> str:
+        if not held:
+            return f"{self.outcome} over {' and '.join(free)}"
+        at = ", ".join(f"{FACTOR_SYMBOLS[name]}={value:g}" for name, value in held.items())
+        return f"slice of the joint {self.outcome} surface over {' and '.join(free)} at {at}; MACs vary"
+
+
+def _checked(
+    factors: npt.ArrayLike, names: tuple[str, ...], values: npt.ArrayLike, outcome: str
+) -> tuple[FloatArray, FloatArray]:
+    """Return observations and outcomes as arrays if a surface can be fitted to them.
+
+    Raises:
+        FitError: It cannot.
+        UnknownNameError: A name is no factor.
+    """
+    for name in names:
+        check_factor_name(name)
+    observations, outcomes = np.array(factors, dtype=np.float64), np.array(values, dtype=np.float64)
+    if observations.shape != (len(outcomes), len(names)) or outcomes.ndim != 1:
+        raise FitError(
+            f"Factors must be (n, {len(names)}) and values (n,). Got {observations.shape} and {outcomes.shape}. "
+            "Give one row a trial and one column a factor."
+        )
+    needed = max(MIN_OBSERVATIONS, len(names) + 2)
+    if len(outcomes) < needed:
+        raise FitError(
+            f"A surface over {len(names)} factors needs at least {needed} finished trials. Got {len(outcomes)}. "
+            "Run more trials (`--trials`)."
+        )
+    if not (np.isfinite(observations).all() and (observations > 0).all()):
+        raise FitError("Factors must be positive and finite. Got others. Look at the trials' architectures.")
+    if not ((outcomes >= 0) & (outcomes <= 1)).all():
+        raise FitError(
+            f"{outcome} must be fractions in [0, 1]. Got {outcomes.min():g} to {outcomes.max():g}, "
+            f"{np.isnan(outcomes).sum()} of {len(outcomes)} no number. Divide percent by 100; leave failed trials out."
+        )
+    if np.ptp(outcomes) == 0:
+        raise FitError(
+            f"{outcome} must differ between trials. Got {outcomes[0]:g} in all {len(outcomes)}. "
+            "Train longer, or on a harder data set."
+        )
+    if not _cube(observations)[2].any():
+        raise FitError(
+            f"At least one of {', '.join(names)} must vary. Got {len(outcomes)} trials of equal factors. Widen `space`."
+        )
+    return observations, outcomes
+
+
+def _cube(observations: FloatArray) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+    """Return lowest log factor, span of log factors (d,) each, and which factors vary."""
+    logs = np.log(observations)
+    low, span = logs.min(axis=0), np.ptp(logs, axis=0)
+    return low, span, span > 1e-9
+
+
+def _to_cube(factors: FloatArray, low: FloatArray, span: FloatArray, varies: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return inputs of the GP: (m, number of factors that vary) float64, in [0, 1] inside the observed span."""
+    return (np.log(factors[:, varies]) - low[varies]) / span[varies]

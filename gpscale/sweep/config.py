@@ -1,0 +1,226 @@
+"""The sweep file: one YAML is one experiment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gpscale import families, sampling
+from gpscale.errors import GpscaleError, SweepFileError, known_and_nearest
+from gpscale.factors import FACTOR_NAMES, PAPER_BOUNDS, Bounds
+from gpscale.search_space import SearchSpace, check_pixel_step
+from gpscale.training.data.config import DataConfig
+from gpscale.training.recipe import Recipe
+
+FREE_TO_CHANGE = ("trials", "fit", "data.root", "data.download", "data.memory_cap", "data.stream_workers")
+"""What may differ when a sweep is continued: how far it goes, what is made of it, and where the images lie."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Span(_Section):
+    """Lowest and highest value, both included."""
+
+    low: float = Field(gt=0.0, description="Lowest value.")
+    high: float = Field(gt=0.0, description="Highest value.")
+
+
+class SpaceConfig(_Section):
+    """Bounds on the factors; what is not set comes from the preset."""
+
+    preset: Literal["default", "paper"] = Field(
+        "default", description="default: wide bounds around the base; paper: section 5.1 of the method paper."
+    )
+    resolution: Span | None = Field(None, description="Bounds on r, pixels over the base's.")
+    ir_depth: Span | None = Field(None, description="Bounds on d_i, inverted-residual blocks over the base's.")
+    vit_depth: Span | None = Field(None, description="Bounds on d_m, attention layers over the base's.")
+    width: Span | None = Field(None, description="Bounds on w, channels over the base's.")
+    pixel_step: int | None = Field(
+        None, ge=1, description="Pixel sizes are multiples of it; null takes a quarter of the base's pixels."
+    )
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds, preset and own ones together."""
+        preset = (PAPER_BOUNDS if self.preset == "paper" else Bounds()).to_dict()
+        own = {name: getattr(self, name) for name in FACTOR_NAMES}
+        return Bounds.from_dict({**preset, **{name: (span.low, span.high) for name, span in own.items() if span}})
+
+
+class SamplerConfig(BaseModel):
+    """A sampler and its options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = Field("sobol", description="sobol, random, line or grid; further keys are the sampler's options.")
+
+    @model_validator(mode="after")
+    def _options_are_known(self) -> SamplerConfig:
+        self.make()
+        return self
+
+    def make(self) -> sampling.Sampler:
+        """Return the sampler."""
+        options = {key: tuple(value) if isinstance(value, list) else value for key, value in self._options().items()}
+        return sampling.make(self.name, **options)
+
+    def _options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class FitConfig(_Section):
+    """What is made of the trials."""
+
+    pareto_share: float = Field(0.2, gt=0.0, le=1.0, description="Share of the trials that survives as the Pareto set.")
+    accuracy_floor: float | None = Field(
+        None, ge=0.0, lt=1.0, description="Trials at or below this top-1 are left out; null takes the chance level."
+    )
+    bootstrap: int = Field(200, ge=2, le=10_000, description="Resamples of the trials behind the rule's band.")
+    seed: int = Field(0, ge=0, description="Seed of the fits' restarts and of the bootstrap.")
+
+
+class SweepConfig(_Section):
+    """One experiment: a space, a plan, a recipe, images.
+
+    Raises:
+        SweepFileError: Read with `load` or `from_values`, and something is not legal.
+    """
+
+    base: str = Field(description="Base model, for example mobilevitv2_050@64.")
+    num_classes: int | None = Field(
+        None, ge=2, description="Classes to count with before the images are at hand; must equal theirs."
+    )
+    space: SpaceConfig = SpaceConfig()
+    band: Span = Span(low=0.2, high=1.1)
+    sampler: SamplerConfig = SamplerConfig()
+    trials: int = Field(24, ge=1, le=100_000, description="Trials in all; raising it continues the sweep.")
+    seed: int = Field(0, ge=0, description="Fixes the plan, and weights, data order and augmentation of every trial.")
+    data: DataConfig = DataConfig()
+    recipe: Recipe = Recipe()
+    fit: FitConfig = FitConfig()
+
+    @field_validator("base")
+    @classmethod
+    def _base_is_known(cls, value: str) -> str:
+        return families.parse_base(value).name
+
+    @model_validator(mode="after")
+    def _space_is_legal(self) -> SweepConfig:
+        check_pixel_step(families.parse_base(self.base), self.space.pixel_step)
+        _ = self.space.bounds, self.sampling_band
+        return self
+
+    @property
+    def sampling_band(self) -> sampling.Band:
+        """The band of reduction factors."""
+        return sampling.Band(self.band.low, self.band.high)
+
+    def search_space(self, num_classes: int) -> SearchSpace:
+        """Enumerate the sweep's space for a number of classes."""
+        return SearchSpace.enumerate(
+            self.base, self.space.bounds, pixel_step=self.space.pixel_step, num_classes=num_classes
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> SweepConfig:
+        """Read a sweep file.
+
+        Args:
+            path: YAML file.
+            overrides: `"a.b=value"` each, the value in YAML; applied in order.
+
+        Raises:
+            SweepFileError: The file is absent, no YAML, or not legal.
+        """
+        try:
+            values = yaml.safe_load(Path(path).read_text())
+        except OSError as error:
+            raise SweepFileError(f"A sweep file must be readable. Got {path}: {error.strerror}. Correct the path.") from None
+        except yaml.YAMLError as error:
+            raise SweepFileError(f"A sweep file must be YAML. Got {path}: {error}. Correct it there.") from None
+        if not isinstance(values, dict):
+            raise SweepFileError(f"A sweep file must hold keys and values. Got {path} with {values!r}. Start with `base: ...`.")
+        for override in overrides:
+            _apply(values, override)
+        return cls.from_values(values)
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> SweepConfig:
+        """Check the values of a sweep file.
+
+        Raises:
+            SweepFileError: Something is not legal; every fault is named.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            faults = [_explain(cls, fault) for fault in error.errors()]
+            raise SweepFileError("\n".join(dict.fromkeys(faults))) from None
+        except GpscaleError as error:
+            raise SweepFileError(str(error)) from error
+
+    def to_yaml(self) -> str:
+        """Write the sweep with every default."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    def differences(self, other: SweepConfig) -> dict[str, tuple[Any, Any]]:
+        """Return the settings, by dotted name, that make `other` another sweep: (own value, its value)."""
+        own, its = flat(self.model_dump(mode="json")), flat(other.model_dump(mode="json"))
+        return {
+            key: (own.get(key), its.get(key))
+            for key in sorted(own.keys() | its.keys())
+            if own.get(key) != its.get(key) and not any(key == name or key.startswith(f"{name}.") for name in FREE_TO_CHANGE)
+        }
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values under dotted names."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        result.update(flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
+    return result
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise SweepFileError(f"--set needs KEY=VALUE. Got {override!r}. Write `--set recipe.epochs=3`, for example.")
+    target = values
+    for key in keys[:-1]:
+        target = target.setdefault(key, {})
+        if not isinstance(target, dict):
+            raise SweepFileError(f"--set {override!r} must name a setting. {key!r} is a value, not a section. Shorten the name.")
+    try:
+        target[keys[-1]] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SweepFileError(f"--set needs a YAML value. Got {override!r}: {error}. Quote it.") from None
+
+
+def _explain(model: type[BaseModel], fault: Any) -> str:
+    """Say one validation fault as one sentence each of rule, value and remedy."""
+    where = ".".join(str(part) for part in fault["loc"]) or "the sweep"
+    if fault["type"] == "extra_forbidden":
+        section = _section(model, fault["loc"][:-1])
+        return f"`{where}` is no setting. {known_and_nearest(fault['loc'][-1], section.model_fields)}"
+    if fault["type"] == "missing":
+        return f"`{where}` must be set. It is not. Add it to the sweep file."
+    rule = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "value_error":
+        return f"`{where}`: {rule}" if fault["loc"] else rule
+    return f"`{where}`: {rule}. Got {fault['input']!r}. Correct it in the sweep file."
+
+
+def _section(model: type[BaseModel], path: Iterable[str | int]) -> type[BaseModel]:
+    for key in path:
+        annotation = model.model_fields[str(key)].annotation
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
+    return model

@@ -1,0 +1,156 @@
+"""The driver: check, prepare, train what is not trained yet, fit, draw."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gpscale.errors import DataError, RunDirError
+from gpscale.execution import Event, Executor, Job
+from gpscale.run_dir import RunDir, write_atomically, write_json
+from gpscale.study import Study
+from gpscale.sweep.config import SweepConfig
+from gpscale.sweep.fit import fit_run
+from gpscale.sweep.plan import count_classes, plan_architectures, plan_trials
+from gpscale.training.data.store import ImageStore
+from gpscale.trial import Trial, TrialRecord
+
+_LEFT_BY_A_KILLED_START = (".lock", "images")
+_PACKAGES = ("gpscale", "torch", "torchvision", "timm", "gpytorch", "botorch", "pymoo", "numpy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a sweep is about to do.
+
+    Attributes:
+        trials: All trials in order.
+        done: Records of those that have ended before, by trial id.
+    """
+
+    trials: Sequence[Trial]
+    done: dict[str, TrialRecord]
+
+    @property
+    def pending(self) -> list[Trial]:
+        """The trials that have no record yet, in order."""
+        return [trial for trial in self.trials if trial.id not in self.done]
+
+
+def check(config: SweepConfig, run: RunDir) -> int:
+    """Check all that can be checked before any work, and return the number of classes.
+
+    Raises:
+        RunDirError: The directory holds another sweep.
+        DataError: The images are unusable.
+        SpaceError: The plan is impossible.
+        SweepFileError: `num_classes` contradicts the images.
+    """
+    if run.sweep_file.exists():
+        _check_same_sweep(config, run)
+    elif run.path.exists() and any(entry.name not in _LEFT_BY_A_KILLED_START for entry in run.path.iterdir()):
+        raise RunDirError(
+            f"A run directory must be empty or hold a sweep. {run.path} holds other files. Give another --name."
+        )
+    num_classes = config.num_classes
+    if num_classes is not None:
+        # the plan needs no images then, so that a bad one is refused before they are read
+        plan_architectures(config, num_classes)
+    num_classes = count_classes(config)
+    plan_architectures(config, num_classes)
+    return num_classes
+
+
+def prepare(config: SweepConfig, run: RunDir) -> Plan:
+    """Decode the images, write the sweep into its run directory and return the plan.
+
+    Raises:
+        GpscaleError: As `check` does.
+    """
+    num_classes = check(config, run)
+    pixels = max(architecture.pixels for architecture in plan_architectures(config, num_classes))
+    space = config.search_space(num_classes)
+    largest = max(pixels, int(space.pixels().max()))
+    try:
+        store = ImageStore.prepare(config.data, run.images, largest)
+    except DataError:
+        _leave_nothing(run)
+        raise
+    trials = plan_trials(config, num_classes, store.fingerprint)
+    write_atomically(run.sweep_file, config.to_yaml())
+    write_json(run.provenance_file, _provenance(config, store))
+    records = {trial.id: run.record(trial.id) for trial in trials}
+    return Plan(trials, {trial_id: record for trial_id, record in records.items() if record is not None})
+
+
+def run_sweep(
+    config: SweepConfig,
+    run: RunDir,
+    executor: Executor,
+    *,
+    on_plan: Callable[[Plan], None] = lambda plan: None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Study:
+    """Train what is not trained yet, then fit, select and draw.
+
+    Args:
+        config: The sweep.
+        run: Its run directory; made if absent, continued if it holds this sweep.
+        executor: Where trials run.
+        on_plan: Called once with the plan, before the first trial starts.
+        on_event: Called with every event of the executor.
+
+    Returns:
+        The fitted study.
+
+    Raises:
+        GpscaleError: Bad input, before any work starts; or too few finished trials to fit, after it.
+    """
+    check(config, run)
+    with run.locked():
+        plan = prepare(config, run)
+        on_plan(plan)
+        jobs = [Job(trial, run.path) for trial in plan.pending]
+        if jobs:
+            with executor:
+                for event in executor.run(jobs):
+                    on_event(event)
+        return fit_run(run, config)
+
+
+def _check_same_sweep(config: SweepConfig, run: RunDir) -> None:
+    differences = SweepConfig.load(run.sweep_file).differences(config)
+    if differences:
+        listed = "; ".join(f"`{key}` is {own!r} there, {its!r} here" for key, (own, its) in differences.items())
+        raise RunDirError(
+            f"A run directory holds one sweep. {run.path} holds another: {listed}. "
+            "Give this one another --name, or change the settings back (trials and fit may change)."
+        )
+
+
+def _leave_nothing(run: RunDir) -> None:
+    """Remove what a start that failed has written, unless a sweep was there before."""
+    if not run.sweep_file.exists():
+        shutil.rmtree(run.path, ignore_errors=True)
+
+
+def _provenance(config: SweepConfig, store: ImageStore) -> dict[str, Any]:
+    """Say what the sweep was made with; nothing here names a machine or a person."""
+    return {
+        "updated": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "data": {
+            "source": config.data.source,
+            "fingerprint": store.fingerprint,
+            "classes": list(store.class_names),
+            "train_images": len(store.train_indices),
+            "validation_images": len(store.validation_indices),
+        },
+    }

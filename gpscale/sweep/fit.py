@@ -1,0 +1,150 @@
+"""Fit a run directory: surfaces, diagnostics, Pareto set, rule, figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from gpscale import families, pareto
+from gpscale.errors import FitError
+from gpscale.factors import FACTOR_NAMES
+from gpscale.rules.fit import fit_rule
+from gpscale.run_dir import RunDir, write_atomically, write_json
+from gpscale.sampling.fixed_macs import Grid, Line
+from gpscale.search_space import check_pixel_step
+from gpscale.study import Study
+from gpscale.surrogate.diagnostics import diagnose
+from gpscale.surrogate.surface import Surface
+from gpscale.sweep.config import SweepConfig
+from gpscale.trial import TrialState
+
+SCHEMA = 1
+OUTCOMES = ("top1", "top5")
+
+
+def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = True) -> Study:
+    """Fit everything that a study holds on its finished trials, and store it beside them.
+
+    Args:
+        run: A run directory with trials; `study.json`, `surfaces/`, `pareto.csv`, `rule.json` and `figures/` are
+            written anew.
+        config: Its sweep; None reads it from the directory.
+        figures: Draw the figures too.
+
+    Returns:
+        The fitted study.
+
+    Raises:
+        FitError: Too few finished trials, or accuracies that do not differ.
+    """
+    config = config or SweepConfig.load(run.sweep_file)
+    study = Study(run)
+    finished = study.finished
+    names = surface_names(config)
+    surfaces = {outcome: _fit_surface(finished, names, outcome, config.fit.seed) for outcome in OUTCOMES}
+    facts = _facts(study, config, names)
+    facts["diagnostics"] = {
+        outcome: diagnose(surface, finished["macs"], seed=config.fit.seed).to_dict() if surface else None
+        for outcome, surface in surfaces.items()
+    }
+    for outcome, surface in surfaces.items():
+        if surface is None:
+            run.surface_file(outcome).unlink(missing_ok=True)
+        else:
+            write_json(run.surface_file(outcome), surface.to_dict())
+    facts["pareto"], facts["rule_missing"] = None, ""
+    if config.sampler.make().fixed_macs:
+        facts["rule_missing"] = f"sampler {config.sampler.name!r} holds MACs fixed, so there is nothing to trade."
+    else:
+        try:
+            facts["pareto"] = _fit_pareto_and_rule(run, study, config, facts["chance"])
+        except FitError as error:
+            facts["rule_missing"] = str(error)
+    if facts["rule_missing"]:
+        run.pareto_file.unlink(missing_ok=True)
+        run.rule_file.unlink(missing_ok=True)
+    write_json(run.study_file, facts)
+    fitted = Study(run)
+    if facts["pareto"] is not None:
+        write_atomically(run.pareto_file, fitted.pareto.to_csv(index=False))
+    if figures:
+        # matplotlib takes long to import, and a fit without figures does without it
+        from gpscale.plotting import draw_all
+
+        draw_all(fitted, run.figures)
+    return fitted
+
+
+def surface_names(config: SweepConfig) -> tuple[str, ...]:
+    """Return the factors of a sweep's surfaces: those that a design at fixed MACs varies, else all four."""
+    sampler = config.sampler.make()
+    if isinstance(sampler, Line):
+        return (sampler.factor,)
+    if isinstance(sampler, Grid):
+        return tuple(sampler.factors)
+    return FACTOR_NAMES
+
+
+def _fit_surface(finished: pd.DataFrame, names: tuple[str, ...], outcome: str, seed: int) -> Surface | None:
+    values = finished[outcome].to_numpy(dtype=float)
+    if outcome == "top5" and len(values) and values.min() == values.max():
+        # with five classes or fewer every top-5 is 1: nothing to fit, and no reason to refuse top-1
+        return None
+    return Surface.fit(finished[list(names)].to_numpy(dtype=float), names, values, outcome=outcome, seed=seed)
+
+
+def _facts(study: Study, config: SweepConfig, names: tuple[str, ...]) -> dict[str, Any]:
+    base = families.parse_base(config.base)
+    finished = study.finished
+    return {
+        "schema": SCHEMA,
+        "base": config.base,
+        "family": base.family,
+        "num_classes": study.num_classes,
+        "base_macs": study.base.macs,
+        "bounds": {name: list(bound) for name, bound in config.space.bounds.to_dict().items()},
+        "pixel_step": check_pixel_step(base, config.space.pixel_step),
+        "band": [config.band.low, config.band.high],
+        "sampler": config.sampler.name,
+        "surface_names": list(names),
+        "chance": 1 / study.num_classes,
+        "trials": {
+            "planned": config.trials,
+            "finished": len(finished),
+            "failed": int((study.trials["state"] == TrialState.FAILED).sum()),
+        },
+        "c_range": [float(finished["c"].min()), float(finished["c"].max())],
+        "seconds": float(finished["seconds"].sum()),
+    }
+
+
+def _fit_pareto_and_rule(run: RunDir, study: Study, config: SweepConfig, chance: float) -> dict[str, Any]:
+    finished = study.finished
+    c, top1 = finished["c"].to_numpy(dtype=float), finished["top1"].to_numpy(dtype=float)
+    settings: dict[str, Any] = {
+        "share": config.fit.pareto_share,
+        "band": (config.band.low, config.band.high),
+        "floor": chance if config.fit.accuracy_floor is None else config.fit.accuracy_floor,
+    }
+    selection = pareto.select(c, top1, **settings)
+    rule = fit_rule(
+        c,
+        finished[list(FACTOR_NAMES)].to_numpy(dtype=float),
+        top1,
+        **settings,
+        seed=config.fit.seed,
+        bootstrap=config.fit.bootstrap,
+    )
+    write_json(run.rule_file, rule.to_dict())
+    ids = finished["id"].to_numpy()
+    return {
+        "survivors": [str(trial_id) for trial_id in ids[selection.indices]],
+        "front": [str(trial_id) for trial_id in ids[selection.front]],
+        "ranks": {str(trial_id): int(rank) for trial_id, rank in zip(ids, selection.ranks, strict=True)},
+        "inside": selection.n_inside,
+        "hypervolume": selection.hypervolume,
+        "reference": list(selection.reference),
+        "share": selection.share,
+        "floor": selection.floor,
+    }

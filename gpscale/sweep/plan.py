@@ -1,0 +1,61 @@
+"""From a sweep and its images to the list of its trials."""
+
+from __future__ import annotations
+
+from gpscale import families, sampling
+from gpscale.errors import SweepFileError
+from gpscale.sweep.config import SweepConfig
+from gpscale.training.data.sources import open_source
+from gpscale.trial import Trial
+
+
+def count_classes(config: SweepConfig) -> int:
+    """Return the number of classes of the sweep's images, without decoding any.
+
+    Raises:
+        DataError: The images are missing, empty, corrupt, or of one class.
+        SweepFileError: `num_classes` is set and says otherwise.
+    """
+    found = len(open_source(config.data.request()).class_names)
+    if config.num_classes is not None and config.num_classes != found:
+        raise SweepFileError(
+            f"`num_classes` must be that of the images. Got {config.num_classes}, but source {config.data.source!r} has "
+            f"{found}. Correct it, or leave it out."
+        )
+    return found
+
+
+def plan_architectures(config: SweepConfig, num_classes: int, count: int | None = None) -> list[families.Architecture]:
+    """Return the architectures that a sweep trains, in order; a longer plan begins with a shorter one.
+
+    Args:
+        config: The sweep.
+        num_classes: Classes to count with.
+        count: How many; None for the sweep's `trials`.
+
+    Raises:
+        SpaceError: There are not so many, or none.
+    """
+    return sampling.plan(
+        config.search_space(num_classes),
+        config.sampler.make(),
+        config.trials if count is None else count,
+        band=config.sampling_band,
+        seed=config.seed,
+    )
+
+
+def plan_trials(config: SweepConfig, num_classes: int, fingerprint: str) -> list[Trial]:
+    """Return the trials of a sweep in order.
+
+    Args:
+        config: The sweep.
+        num_classes: Classes of its images.
+        fingerprint: Fingerprint of its images.
+    """
+    family = families.parse_base(config.base).family
+    recipe = config.recipe.model_dump(mode="json")
+    return [
+        Trial(family, architecture.to_dict(), num_classes, recipe, fingerprint, config.seed)
+        for architecture in plan_architectures(config, num_classes)
+    ]

@@ -1,0 +1,46 @@
+"""The learning curve: one row for each finished epoch."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from gpscale.training.atomic import atomic_file
+
+CURVE_FILE = "curve.csv"
+
+
+@dataclasses.dataclass(frozen=True)
+class CurveRow:
+    """One epoch. Without an average of the weights, the `ema_` fields repeat the plain ones.
+
+    Attributes:
+        epoch: From 1.
+        images: Training images seen so far.
+        train_loss: Mean loss of the epoch's steps, nats, label smoothing included.
+        validation_loss, top1, top5: Of the weights themselves; nats, fractions in [0, 1].
+        ema_validation_loss, ema_top1, ema_top5: Of the averaged weights.
+    """
+
+    epoch: int
+    images: int
+    train_loss: float
+    validation_loss: float
+    top1: float
+    top5: float
+    ema_validation_loss: float
+    ema_top1: float
+    ema_top5: float
+
+
+def write_curve(directory: Path, rows: Sequence[CurveRow]) -> None:
+    """Write all rows atomically; floats are written so that they are read back exactly."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(field.name for field in dataclasses.fields(CurveRow))
+    writer.writerows([repr(value) for value in dataclasses.astuple(row)] for row in rows)
+    with atomic_file(directory / CURVE_FILE) as file:
+        file.write(text.getvalue().encode())

@@ -1,0 +1,73 @@
+"""Loss and accuracy of one or two models on the validation part."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gpscale.training.augment import Augmentation
+from gpscale.training.data.store import ImageStore
+
+EVALUATION_BATCH = 256
+"""Part of every result: another batch size rounds differently."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """How a model does on the validation images.
+
+    Attributes:
+        loss: Mean cross-entropy, nats, without label smoothing.
+        top1, top5: Fractions in [0, 1]; with fewer than five classes, top5 counts them all.
+    """
+
+    loss: float
+    top1: float
+    top5: float
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return the context of a forward pass in the recipe's precision."""
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+@torch.inference_mode()
+def evaluate(
+    models: Sequence[nn.Module], augmentation: Augmentation, store: ImageStore, device: torch.device
+) -> list[Scores]:
+    """Score models on the validation images, which are read and resized once for all of them.
+
+    Args:
+        models: Each is left in evaluation mode.
+        augmentation: Gives size, normalisation and precision.
+        store: The images.
+        device: Where the models are.
+    """
+    for model in models:
+        model.eval()
+    indices = store.validation_indices
+    chunks = np.split(indices, range(EVALUATION_BATCH, len(indices), EVALUATION_BATCH))
+    sums = torch.zeros(len(models), 3, dtype=torch.float64, device=device)
+    for chunk, images in zip(chunks, store.batches(chunks), strict=True):
+        inputs = augmentation.evaluation(images.to(device))
+        labels = torch.from_numpy(store.labels[chunk]).to(device)
+        for row, model in enumerate(models):
+            with autocast(augmentation.recipe.precision, device):
+                logits = model(inputs)
+            sums[row] += _sums(logits.float(), labels)
+    return [Scores(*(float(value) / len(indices) for value in row)) for row in sums.cpu()]
+
+
+def _sums(logits: Tensor, labels: Tensor) -> Tensor:
+    loss = F.cross_entropy(logits, labels, reduction="sum")
+    best = logits.topk(min(5, logits.shape[1]), dim=1).indices
+    hits = best == labels[:, None]
+    return torch.stack([loss, hits[:, 0].sum(), hits.sum()]).double()

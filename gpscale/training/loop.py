@@ -1,0 +1,203 @@
+"""The state of a training and the operations that change it; no files, no reports."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from timm.utils.model_ema import ModelEmaV3
+from torch import Tensor, nn
+
+from gpscale.errors import TrainingError
+from gpscale.training import schedule
+from gpscale.training.augment import Augmentation
+from gpscale.training.checkpoint import Position
+from gpscale.training.curve import CurveRow
+from gpscale.training.data.store import ImageStore
+from gpscale.training.evaluate import autocast, evaluate
+from gpscale.training.recipe import Recipe
+from gpscale.training.seeding import Stream, derived_seed, epoch_order
+
+
+class Training:
+    """A model in training.
+
+    Attributes:
+        model: The model, on the device.
+        device: Where it is trained.
+        position: Where the training stands.
+        batch_size: Images of a step.
+        epoch_steps, total_steps: Steps of an epoch and of the whole run.
+        loss: Last loss that was read from the device, nats; NaN before the first.
+    """
+
+    def __init__(
+        self, model: nn.Module, recipe: Recipe, store: ImageStore, pixels: int, seed: int, device: torch.device
+    ) -> None:
+        """Set up optimizer, schedule and average; arguments as in `trainer.train`."""
+        self.recipe, self.device = recipe, device
+        self._store, self._seed = store, seed
+        images = len(store.train_indices)
+        self.batch_size = schedule.batch_size_for(recipe, images)
+        self.epoch_steps = schedule.steps_per_epoch(recipe, images)
+        self.total_steps = self.epoch_steps * recipe.epochs
+        self._peak = schedule.peak_learning_rate(recipe, self.batch_size)
+        order = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.model: nn.Module = model.to(device).to(memory_format=order)
+        self._optimizer = adamw(self.model, recipe, self._peak)
+        self._ema = _average(self.model, recipe, self.total_steps) if recipe.ema else None
+        self._augmentation = Augmentation(recipe, pixels, store.mean, store.std, store.num_classes)
+        self.position = Position()
+        self.loss = math.nan
+        # losses stay on the device until someone needs a number: reading one waits for the device
+        self._unread: list[Tensor] = []
+
+    @property
+    def images_seen(self) -> int:
+        """Training images seen so far."""
+        return (self.position.epoch * self.epoch_steps + self.position.step) * self.batch_size
+
+    def steps(self) -> Iterator[None]:
+        """Take the steps that the running epoch has left, one at a time."""
+        position = self.position
+        order = epoch_order(self._seed, position.epoch, self._store.train_indices)
+        batches = np.split(order[: self.epoch_steps * self.batch_size], self.epoch_steps)[position.step :]
+        self.model.train()
+        begin = time.perf_counter()
+        for indices, images in zip(batches, self._store.batches(batches), strict=True):
+            self._unread.append(self._step(images, indices))
+            position.step += 1
+            if self.device.type == "cpu":
+                self.read_losses()
+            position.train_seconds += time.perf_counter() - begin
+            yield
+            begin = time.perf_counter()
+
+    def read_losses(self) -> None:
+        """Fetch the losses of the latest steps from the device.
+
+        Raises:
+            TrainingError: One of them is not finite.
+        """
+        position = self.position
+        first = position.step - len(self._unread) + 1
+        for step, loss in enumerate(torch.stack(self._unread).tolist() if self._unread else (), start=first):
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"The loss must stay finite. Got {loss} in epoch {position.epoch + 1}, step {step} of "
+                    f"{self.epoch_steps}: the training diverged. Lower `recipe.learning_rate` (now "
+                    f"{self.recipe.learning_rate}) or lengthen `recipe.warmup`."
+                )
+            position.loss_sum += loss
+            self.loss = loss
+        self._unread.clear()
+
+    def finish_epoch(self) -> None:
+        """Score the model on the validation images and add a row to the curve.
+
+        Raises:
+            TrainingError: A loss is not finite.
+        """
+        position, begin = self.position, time.perf_counter()
+        self.read_losses()
+        position.train_seconds += time.perf_counter() - begin
+        begin = time.perf_counter()
+        models = [self.model] if self._ema is None else [self.model, self._ema.module]
+        scores = evaluate(models, self._augmentation, self._store, self.device)
+        raw, averaged = scores[0], scores[-1]
+        position.epoch += 1
+        mean_loss = position.loss_sum / self.epoch_steps
+        position.step, position.loss_sum = 0, 0.0
+        position.curve.append(
+            CurveRow(
+                epoch=position.epoch,
+                images=self.images_seen,
+                train_loss=mean_loss,
+                validation_loss=raw.loss,
+                top1=raw.top1,
+                top5=raw.top5,
+                ema_validation_loss=averaged.loss,
+                ema_top1=averaged.top1,
+                ema_top5=averaged.top5,
+            )
+        )
+        position.evaluate_seconds += time.perf_counter() - begin
+
+    def states(self) -> dict[str, Any]:
+        """Return the `state_dict`s of all that a step changes."""
+        states = {"model": self.model.state_dict(), "optimizer": self._optimizer.state_dict()}
+        return states if self._ema is None else {**states, "ema": self._ema.module.state_dict()}
+
+    def restore(self, position: Position, states: dict[str, Any]) -> None:
+        """Take position and states of a checkpoint of the same trial."""
+        self.model.load_state_dict(states["model"])
+        self._optimizer.load_state_dict(states["optimizer"])
+        if self._ema is not None:
+            self._ema.module.load_state_dict(states["ema"])
+        self.position = position
+
+    def measured(self) -> dict[str, Any]:
+        """Return times, memory and versions, as JSON values."""
+        position = self.position
+        return {
+            "train_seconds": round(position.train_seconds, 3),
+            "evaluate_seconds": round(position.evaluate_seconds, 3),
+            "images_per_second": round(self.images_seen / max(position.train_seconds, 1e-9), 2),
+            "peak_memory_bytes": _peak_memory(),
+            "device": str(self.device),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+
+    def _step(self, images: Tensor, indices: NDArray[np.int64]) -> Tensor:
+        """Take one step; return its loss, a scalar on the device."""
+        recipe, epoch, step = self.recipe, self.position.epoch, self.position.step
+        labels = torch.from_numpy(self._store.labels[indices]).to(self.device)
+        seed = derived_seed(self._seed, Stream.AUGMENTATION, epoch, step)
+        inputs, targets = self._augmentation.training(images.to(self.device), labels, seed)
+        # dropout draws from the global generator
+        torch.manual_seed(derived_seed(self._seed, Stream.MODEL, epoch, step))
+        with autocast(recipe.precision, self.device):
+            logits = self.model(inputs)
+        loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if recipe.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
+        done = epoch * self.epoch_steps + step
+        for group in self._optimizer.param_groups:
+            group["lr"] = schedule.learning_rate_at(done, self.total_steps, recipe, self._peak)
+        self._optimizer.step()
+        if self._ema is not None:
+            self._ema.update(self.model, step=done + 1)
+        return loss.detach()
+
+
+def adamw(model: nn.Module, recipe: Recipe, learning_rate: float) -> torch.optim.AdamW:
+    """Return the recipe's optimizer; norms, biases and other vectors are not decayed."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+
+
+def _average(model: nn.Module, recipe: Recipe, steps: int) -> ModelEmaV3:
+    # until the horizon is reached it is the plain mean of all steps: the first weights, which are random, have no
+    # weight of their own
+    return ModelEmaV3(model, decay=schedule.ema_decay(recipe, steps), use_warmup=True, warmup_power=1.0)
+
+
+def _peak_memory() -> int:
+    """Return the largest resident memory of this process so far, bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,101 @@
+"""Leave-one-out scores and the verdict on MACs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from gpscale.errors import FitError
+from gpscale.factors import FACTOR_NAMES
+from gpscale.surrogate.diagnostics import Diagnostics, diagnose, leave_one_out
+from gpscale.surrogate.posterior import GPPosterior
+from gpscale.surrogate.surface import Surface
+
+N = 40
+
+
+def make_trials(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    factors = np.exp(np.random.default_rng(seed).uniform(-0.6, 0.6, (N, 4)))
+    return factors, 1e8 * factors[:, 0] ** 2 * factors[:, 3] ** 2 * np.sqrt(factors[:, 1])
+
+
+def test_closed_form_equals_leaving_each_trial_out() -> None:
+    rng = np.random.default_rng(0)
+    inputs, outcomes = rng.random((12, 2)), rng.random(12)
+    settings = {
+        "lengthscales": np.array([0.4, 0.9]),
+        "noise": 0.05,
+        "constant": 0.1,
+        "outcome_mean": 0.5,
+        "outcome_std": 0.2,
+        "outputscale": 1.3,
+    }
+    mean, std = leave_one_out(GPPosterior(inputs, outcomes, **settings))
+    for i in range(12):
+        kept = np.arange(12) != i
+        rest = GPPosterior(inputs[kept], outcomes[kept], **settings)
+        expected_mean, surface_std = rest.predict(inputs[[i]])
+        assert mean[i] == pytest.approx(expected_mean[0], abs=1e-10)
+        assert std[i] == pytest.approx(rest.observation_std(surface_std)[0], abs=1e-10)
+
+
+def test_a_surface_that_sees_more_than_macs_is_told_so() -> None:
+    factors, macs = make_trials()
+    values = 0.6 + 0.1 * np.log(factors[:, 0]) - 0.05 * np.log(factors[:, 3])
+    values += np.random.default_rng(1).normal(0, 0.003, N)
+    found = diagnose(Surface.fit(factors, FACTOR_NAMES, values), macs)
+    assert found.knows_more_than_macs
+    assert found.joint.rmse < 0.5 * found.log_macs.rmse
+    assert found.joint.rmse == pytest.approx(0.003, rel=0.5)
+    assert found.joint.nlpd == pytest.approx(found.log_macs.nlpd - found.nlpd_gain)
+    assert found.joint.spearman > 0.9
+    assert found.joint.coverage > 0.8
+    assert found.verdict.startswith("The joint top1 surface knows more than MACs do: leave-one-out RMSE 0.")
+
+
+def test_a_surface_that_sees_only_macs_is_told_so() -> None:
+    factors, macs = make_trials()
+    values = 0.6 + 0.05 * np.log(macs / 1e8) + np.random.default_rng(1).normal(0, 0.01, N)
+    found = diagnose(Surface.fit(factors, FACTOR_NAMES, values), macs)
+    assert not found.knows_more_than_macs
+    assert "knows no more than MACs do" in found.verdict
+
+
+def test_accuracies_of_pure_noise_know_nothing() -> None:
+    factors, macs = make_trials()
+    found = diagnose(Surface.fit(factors, FACTOR_NAMES, np.random.default_rng(2).uniform(0.4, 0.5, N)), macs)
+    assert not found.knows_more_than_macs
+    assert found.joint.spearman < 0.5
+
+
+def test_trials_at_fixed_macs_can_be_diagnosed() -> None:
+    factors, _ = make_trials()
+    values = 0.6 + 0.1 * np.log(factors[:, 0]) + np.random.default_rng(3).normal(0, 0.003, N)
+    found = diagnose(Surface.fit(factors, FACTOR_NAMES, values), np.full(N, 5e8))
+    assert found.knows_more_than_macs
+    assert found.log_macs.rmse == pytest.approx(values.std(), rel=0.1)
+
+
+def test_ratios_to_the_base_do_as_well_as_macs() -> None:
+    factors, macs = make_trials()
+    surface = Surface.fit(factors, FACTOR_NAMES, 0.6 + 0.1 * np.log(factors[:, 0]))
+    assert diagnose(surface, macs).log_macs.rmse == pytest.approx(diagnose(surface, macs / 3e7).log_macs.rmse, rel=1e-3)
+
+
+def test_diagnostics_survive_json() -> None:
+    factors, macs = make_trials()
+    found = diagnose(Surface.fit(factors, FACTOR_NAMES, 0.6 + 0.1 * np.log(factors[:, 0]), outcome="top5"), macs)
+    stored = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert Diagnostics.from_dict(stored) == found
+    assert stored["verdict"] == found.verdict
+
+
+def test_macs_of_other_trials_are_refused() -> None:
+    factors, macs = make_trials()
+    surface = Surface.fit(factors, FACTOR_NAMES, 0.6 + 0.1 * np.log(factors[:, 0]))
+    with pytest.raises(FitError, match=r"each of 40 trials. Got an array of shape \(39,\)"):
+        diagnose(surface, macs[1:])
+    with pytest.raises(FitError, match="positive number of MACs"):
+        diagnose(surface, np.zeros(N))
