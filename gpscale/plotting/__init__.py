@@ -1,8 +1,8 @@
 """Figures of a study: one look, one file a figure.
 
-Each figure is a pure `<name>_data(study)`, which returns a table, and a `plot_<name>(study)`, which returns a matplotlib
-`Figure` that belongs to no window. Nothing here touches matplotlib's backend, and its settings only inside `style()`.
-Names are loaded when first used: matplotlib is slow to import.
+Each figure is a pure `<name>_data(study)`, which returns a table, and a `plot_<name>(study)`, which returns a
+matplotlib `Figure` that belongs to no window. Nothing here touches matplotlib's backend, and its settings only inside
+`style()`. Names are loaded when first used: matplotlib is slow to import.
 """
 
 from __future__ import annotations

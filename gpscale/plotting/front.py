@@ -9,9 +9,22 @@ from matplotlib.figure import Figure
 
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
-from gpscale.plotting.base import Columns, StudyLike
+from gpscale.plotting.base import Columns, StudyLike, is_base
 from gpscale.plotting.labels import MILLION, PERCENT, Label, along, place_labels
-from gpscale.plotting.style import BLUE, FAINT, GREEN, LINE, RED, caption, dress, halo, log_x, new_figure, root, style
+from gpscale.plotting.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    LINE,
+    RED,
+    caption,
+    dress,
+    log_ticks,
+    log_x,
+    new_figure,
+    root,
+    style,
+)
 
 _HEIGHTS: dict[Columns, float] = {1: 2.7, 2: 3.6}
 
@@ -60,11 +73,6 @@ def plot_front(study: StudyLike, ax: Axes | None = None, columns: Columns = 1) -
         return root(ax)
 
 
-def is_base(table: pd.DataFrame) -> pd.Series[bool]:
-    """Tell which trials are the base model: those whose realised factors are all 1."""
-    return pd.Series(np.isclose(table[list(FACTOR_NAMES)].to_numpy(dtype=float), 1.0).all(axis=1), index=table.index)
-
-
 def _draw(ax: Axes, table: pd.DataFrame, base_macs: int) -> None:
     dress(ax)
     macs, top1 = table["macs"].to_numpy(dtype=float) / MILLION, table["top1"].to_numpy(dtype=float) * PERCENT
@@ -78,7 +86,7 @@ def _draw(ax: Axes, table: pd.DataFrame, base_macs: int) -> None:
     steps_x, steps_y = np.append(macs[front], macs.max() * 1.06), np.append(top1[front], top1[front][-1:])
     ax.plot(steps_x, steps_y, drawstyle="steps-post", color=BLUE, lw=LINE, zorder=2.5)
     ax.plot(macs[front], top1[front], "o", ms=3.6, mfc=BLUE, mec="white", mew=0.3, zorder=3)
-    ax.plot(macs[survivor], top1[survivor], "o", ms=7, mfc="none", mec=RED, mew=1.0, zorder=3)
+    ax.plot(macs[survivor], top1[survivor], "o", ms=6, mfc="none", mec=RED, mew=0.8, zorder=3)
     ax.plot(macs[base], top1[base], "^", ms=6.5, mfc=GREEN, mec="white", mew=0.6, zorder=4)
     _add_ratio_axis(ax, base_macs)
     corners = np.column_stack([np.repeat(steps_x, 2)[1:], np.repeat(steps_y, 2)[:-1]])
@@ -86,7 +94,7 @@ def _draw(ax: Axes, table: pd.DataFrame, base_macs: int) -> None:
     line, points = along(ax, *corners.T), np.column_stack([macs, top1])
     labels = [
         Label("base", points[base], GREEN),
-        Label("front", line[5:], BLUE),
+        Label("front", points[front], BLUE),
         Label(f"Pareto set ({survivor.sum()})", points[survivor], RED),
     ]
     place_labels(ax, [label for label in labels if len(label.anchors)], np.concatenate([points, line]))
@@ -95,5 +103,9 @@ def _draw(ax: Axes, table: pd.DataFrame, base_macs: int) -> None:
 def _add_ratio_axis(ax: Axes, base_macs: int) -> None:
     """Write c above the axes."""
     unit = base_macs / MILLION
-    above = ax.secondary_xaxis("top", functions=(lambda macs: macs / unit, lambda c: c * unit))
+    above = ax.secondary_xaxis("top", functions=(lambda macs: np.divide(macs, unit), lambda c: np.multiply(c, unit)))
+    dress(above)
+    low, high = ax.get_xlim()
+    log_ticks(above.xaxis, low / unit, high / unit)
+    above.spines["top"].set_visible(True)
     above.set_xlabel("MACs / base MACs, $c$")

@@ -28,7 +28,7 @@ OUTCOME_LABELS = {"top1": "top-1", "top5": "top-5"}
 PERCENT = 100.0
 MILLION = 1e6
 
-_DIRECTIONS = [("left", "bottom"), ("left", "top"), ("right", "bottom"), ("right", "top")]
+_DIRECTIONS = [("right", "bottom"), ("left", "bottom"), ("left", "top"), ("right", "top")]
 _DIRECTIONS += [("center", "bottom"), ("center", "top"), ("left", "center"), ("right", "center")]
 _DISTANCES = (3.0, 7.0, 13.0, 20.0)
 _LEADER_FROM = 10.0
@@ -67,11 +67,11 @@ def place_labels(ax: Axes, labels: Sequence[Label], marks: FloatArray) -> None:
     hidden = ax.transData.transform(marks)
     taken: list[Bbox] = []
     for label in labels:
-        text = ax.annotate(label.text, (0, 0), color=label.color, fontsize=SMALL, path_effects=halo())
+        text = ax.text(float(label.anchors[0, 0]), float(label.anchors[0, 1]), label.text, fontsize=SMALL)
         size = text.get_window_extent()
         text.remove()
         best: tuple[float, FloatArray, tuple[str, str], float, Bbox] | None = None
-        for anchor, (ha, va), distance in itertools.product(label.anchors, _DIRECTIONS, _DISTANCES):
+        for (ha, va), anchor, distance in itertools.product(_DIRECTIONS, label.anchors, _DISTANCES):
             box = _box(ax.transData.transform(anchor), size, ha, va, distance * point)
             cost = _cost(box.padded(_PADDING * point), ax.get_window_extent(), taken, hidden) + distance
             if best is None or cost < best[0]:
@@ -125,8 +125,6 @@ def _box(anchor: FloatArray, size: Bbox, ha: str, va: str, distance: float) -> B
 
 
 def _cost(box: Bbox, frame: Bbox, taken: Sequence[Bbox], marks: FloatArray) -> float:
-    inside = (
-        (marks[:, 0] > box.x0) & (marks[:, 0] < box.x1) & (marks[:, 1] > box.y0) & (marks[:, 1] < box.y1)
-    ).sum()
+    inside = ((marks[:, 0] > box.x0) & (marks[:, 0] < box.x1) & (marks[:, 1] > box.y0) & (marks[:, 1] < box.y1)).sum()
     outside = box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
     return _COST_OUTSIDE * outside + _COST_LABEL * sum(map(box.overlaps, taken)) + _COST_MARK * float(inside)

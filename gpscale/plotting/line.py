@@ -7,8 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gpscale.plotting.base import Columns, StudyLike
-from gpscale.plotting.front import is_base
+from gpscale.plotting.base import Columns, StudyLike, is_base
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, Label, along, place_labels
 from gpscale.plotting.slices import choose_names, describe, held
 from gpscale.plotting.style import BLUE, GREEN, INK, LINE, RED, caption, dress, new_figure, root, style

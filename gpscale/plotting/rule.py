@@ -1,4 +1,4 @@
-"""The scaling rule: factors of the Pareto set against MACs. Figure 8 of the method paper, with the rule and its band."""
+"""The scaling rule: factors of the Pareto set against MACs. Figure 8 of the method paper, with rule and band."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def plot_rule(study: StudyLike, figure: Figure | SubFigure | None = None, column
         figure = figure or new_figure(columns, _HEIGHTS[columns])
         caption(
             figure,
-            f"{study.name}: points, Pareto set ({len(rule.pareto_c)}); line, rule, dashed beyond the Pareto set; "
-            f"95 % band: {band}; thin line at 1, base {study.base.name}",
+            f"{study.name}: Pareto set ({len(rule.pareto_c)} points) and rule, dashed where it extrapolates; "
+            f"95 % band: {band}",
         )
         rows, across = _PANELS[columns]
         panels = figure.subplots(rows, across, squeeze=False)
@@ -82,7 +82,7 @@ def _draw(ax: Axes, table: pd.DataFrame) -> None:
     dress(ax)
     rule, members = table[table["kind"] == "rule"], table[table["kind"] == "pareto"]
     macs, beyond = rule["macs"].to_numpy() / MILLION, rule["extrapolated"].to_numpy()
-    log_x(ax, macs[0] / 1.05, macs[-1] * 1.05)
+    log_x(ax, macs[0] / 1.05, macs[-1] * 1.05, few=True)
     log_y(ax, *_limits(table))
     ax.axhline(1.0, color=MUTED, lw=0.6, zorder=1)
     low, high, value = (rule[column].to_numpy() for column in ("low", "high", "value"))

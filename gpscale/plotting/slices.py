@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES, check_factor_name
 from gpscale.plotting.base import StudyLike
+from gpscale.plotting.labels import OUTCOME_LABELS
 from gpscale.surrogate.surface import Surface
 from gpscale.units import format_macs
 
@@ -50,6 +51,7 @@ def held(surface: Surface) -> dict[str, float]:
 
 def describe(study: StudyLike, surface: Surface, label: str) -> str:
     """Return the caption of a view: which study, what of it, and what happens to the MACs."""
+    label = label.replace(surface.outcome, OUTCOME_LABELS[surface.outcome])
     if len(surface.names) < len(FACTOR_NAMES):
         macs = study.finished["macs"]
         label = f"{label} at fixed MACs ({format_macs(macs.min())} to {format_macs(macs.max())})"

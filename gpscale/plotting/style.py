@@ -12,6 +12,7 @@ from typing import Any
 
 from matplotlib import style as mpl_style
 from matplotlib.axes import Axes
+from matplotlib.axes._secondary_axes import SecondaryAxis
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
@@ -34,6 +35,14 @@ SMALL = 7.0
 """Points; nothing is smaller."""
 
 LINE = 1.3
+
+_LOG_STEPS = (
+    (2.5, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)),
+    (12, (1, 1.5, 2, 3, 5, 7)),
+    (40, (1, 2, 5)),
+    (math.inf, (1,)),
+)
+"""Largest ratio of an axis' ends, and the ticks of a decade below it."""
 
 _CHARACTERS_PER_INCH = 19.5
 """Of the small font, on the safe side."""
@@ -96,35 +105,36 @@ def caption(place: Figure | SubFigure, text: str) -> None:
     place.suptitle(lines, x=0.01, ha="left", fontsize=SMALL, color=MUTED)
 
 
-def dress(ax: Axes) -> None:
+def dress(ax: Axes | SecondaryAxis) -> None:
     """Set the look of the ticks, also of those that are made later, outside `style()`."""
     ax.tick_params(which="both", labelsize=SMALL, width=0.6, length=2.5, color=MUTED, labelcolor=INK)
 
 
-def log_x(ax: Axes, low: float, high: float) -> None:
-    """Make the horizontal axis logarithmic from `low` to `high`, with ticks that a person would choose."""
+def log_x(ax: Axes, low: float, high: float, few: bool = False) -> None:
+    """Make the horizontal axis logarithmic from `low` to `high`; `few` ticks where the panel is narrow."""
     ax.set_xscale("log")
     ax.set_xlim(low, high)
-    _log_ticks(ax.xaxis, high / low)
+    log_ticks(ax.xaxis, low, high, few)
 
 
 def log_y(ax: Axes, low: float, high: float) -> None:
-    """Make the vertical axis logarithmic from `low` to `high`, with ticks that a person would choose."""
+    """Make the vertical axis logarithmic from `low` to `high`."""
     ax.set_yscale("log")
     ax.set_ylim(low, high)
-    _log_ticks(ax.yaxis, high / low)
+    log_ticks(ax.yaxis, low, high)
+
+
+def log_ticks(axis: Axis, low: float, high: float, few: bool = False) -> None:
+    """Set ticks that a person would choose on a logarithmic axis from `low` to `high`."""
+    ratio = high / low * (2.5 if few else 1)
+    if high / low < 1.6:
+        axis.set_major_locator(MaxNLocator(nbins=3 if few else 4, steps=[1, 2, 5, 10]))
+    else:
+        axis.set_major_locator(LogLocator(subs=next(steps for widest, steps in _LOG_STEPS if ratio < widest)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
 def halo(width: float = 2.0, color: str = "white") -> list[AbstractPathEffect]:
     """Return an outline that keeps a mark or a text readable on any ground."""
     return [withStroke(linewidth=width, foreground=color)]
-
-
-def _log_ticks(axis: Axis, ratio: float) -> None:
-    if ratio < 1.6:
-        axis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
-    else:
-        steps = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if ratio < 2.5 else (1, 1.5, 2, 3, 5, 7) if ratio < 12 else (1, 2, 5)
-        axis.set_major_locator(LogLocator(subs=steps))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from gpscale.plotting.base import Columns, StudyLike
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, Label, place_labels
 from gpscale.plotting.slices import choose_names, describe, held
-from gpscale.plotting.style import GREEN, INK, SMALL, caption, dress, halo, new_figure, root, style
+from gpscale.plotting.style import GREEN, INK, caption, dress, halo, new_figure, root, style
 from gpscale.surrogate.views import SurfaceGrid
 
 SIZE = 500
@@ -89,13 +89,12 @@ def _cut(study: StudyLike, factors: tuple[str, str] | None, outcome: str, size: 
 
 def _draw(ax: Axes, grid: SurfaceGrid, values: FloatArray, colors: str, label: str) -> None:
     dress(ax)
-    contours = ax.contourf(grid.x, grid.y, values * PERCENT, levels=_LEVELS, cmap=colors)
-    # else a vector format shows the page through the seams
-    contours.set_edgecolor("face")
-    contours.set_linewidth(0.3)
+    contours = ax.contourf(grid.x, grid.y, values * PERCENT, levels=_LEVELS, cmap=colors, antialiased=True)
+    # as vectors they are ten times as large, and viewers show the page through their seams
+    contours.set_rasterized(True)
     bar = root(ax).colorbar(contours, ax=ax, label=label, pad=0.02)
     dress(bar.ax)
-    ax.plot(*grid.observations.T, "x", ms=4.5, mew=1.0, color="white", path_effects=halo(1.8, INK), clip_on=False)
+    ax.plot(*grid.observations.T, "x", ms=4, mew=0.8, color="white", path_effects=halo(1.6, INK), clip_on=False)
     ax.set_xlabel(f"{FACTOR_LABELS[grid.names[0]]} (base = 1)")
     ax.set_ylabel(f"{FACTOR_LABELS[grid.names[1]]} (base = 1)")
 
@@ -105,7 +104,8 @@ def _label(ax: Axes, grid: SurfaceGrid) -> None:
     row, column = np.unravel_index(np.argmax(grid.mean), grid.mean.shape)
     best = np.array([[grid.x[column], grid.y[row]]])
     ax.plot(*best.T, "*", ms=9, mfc="white", mec=INK, mew=0.7, clip_on=False, zorder=5)
-    labels = [Label(f"maximum {grid.mean.max() * PERCENT:.1f} %", best, INK)]
+    mean, std = (values[row, column] * PERCENT for values in (grid.mean, grid.std))
+    labels = [Label(f"maximum {mean:.1f} ± {std:.1f} %", best, INK)]
     if grid.x[0] <= 1 <= grid.x[-1] and grid.y[0] <= 1 <= grid.y[-1]:
         base = np.array([[1.0, 1.0]])
         ax.plot(*base.T, "^", ms=6.5, mfc=GREEN, mec="white", mew=0.6, zorder=4)

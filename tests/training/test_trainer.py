@@ -1,0 +1,275 @@
+import csv
+import dataclasses
+import json
+import logging
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gpscale.errors import RunDirError, TrainingError
+from gpscale.training.checkpoint import CHECKPOINT_FILE
+from gpscale.training.data.config import DataConfig
+from gpscale.training.data.store import ImageStore
+from gpscale.training.evaluate import evaluate
+from gpscale.training.loop import Training, adamw
+from gpscale.training.recipe import Recipe
+from gpscale.training.seeding import epoch_order
+from gpscale.training.trainer import initialised
+
+from tests.training.tiny_training import RECIPE, STEPS_PER_EPOCH, run, tiny_model
+
+CPU = torch.device("cpu")
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Stop(Exception):
+    """Ends a training from its report."""
+
+
+def stop_after(steps):
+    def report(progress):
+        if progress.images >= steps * RECIPE.batch_size:
+            raise Stop
+
+    return report
+
+
+@pytest.fixture(scope="module")
+def undisturbed(digits_store, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("undisturbed")
+    return run(digits_store, directory), directory
+
+
+def curve(directory):
+    with (directory / "curve.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_digits_are_learned(digits_store, tmp_path):
+    outcome = run(digits_store, tmp_path, Recipe(epochs=12, batch_size=16, learning_rate=2e-2, flip=False))
+    assert outcome.result.top1 > 0.6
+    assert outcome.result.top5 > 0.9
+
+
+def test_a_repeated_training_has_the_same_result_and_curve(digits_store, tmp_path, undisturbed):
+    outcome, directory = undisturbed
+    assert run(digits_store, tmp_path).result == outcome.result
+    assert (tmp_path / "curve.csv").read_bytes() == (directory / "curve.csv").read_bytes()
+
+
+def test_another_seed_has_another_result(digits_store, tmp_path, undisturbed):
+    assert run(digits_store, tmp_path, seed=4).result != undisturbed[0].result
+
+
+# in the middle of an epoch, at its end, in the last one, and when all is done but the record
+@pytest.mark.parametrize("steps", [1, 13, STEPS_PER_EPOCH, 2 * STEPS_PER_EPOCH, 25, 3 * STEPS_PER_EPOCH])
+@pytest.mark.parametrize("checkpoint_seconds", [0.0, 3600.0], ids=["every_step", "every_epoch"])
+def test_a_stopped_training_goes_on_to_the_same_result(digits_store, tmp_path, undisturbed, steps, checkpoint_seconds):
+    options = {"checkpoint_seconds": checkpoint_seconds, "report_seconds": 0.0}
+    with pytest.raises(Stop):
+        run(digits_store, tmp_path, report=stop_after(steps), **options)
+    seen = []
+    assert run(digits_store, tmp_path, report=seen.append, **options).result == undisturbed[0].result
+    assert (tmp_path / "curve.csv").read_bytes() == (undisturbed[1] / "curve.csv").read_bytes()
+    if checkpoint_seconds == 0.0 and steps < 3 * STEPS_PER_EPOCH:
+        assert seen[0].images == (steps + 1) * RECIPE.batch_size or seen[0].images == steps * RECIPE.batch_size
+
+
+def test_a_training_killed_in_its_second_epoch_goes_on_to_the_same_result(digits_store, tmp_path, tmp_path_factory):
+    store = tmp_path_factory.mktemp("store")
+    ImageStore.prepare(DataConfig(train_images=320, validation_images=80), store, max_pixels=16)
+    command = [sys.executable, "-m", "tests.training.tiny_training", str(store)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    process = {"env": environment, "cwd": REPOSITORY, "stdout": subprocess.PIPE, "text": True}
+
+    with subprocess.Popen([*command, str(tmp_path / "killed")], **process) as victim:
+        for line in victim.stdout:
+            if json.loads(line)["images"] == (STEPS_PER_EPOCH + 4) * RECIPE.batch_size:
+                victim.kill()
+                break
+    assert victim.returncode == -signal.SIGKILL
+    assert len(curve(tmp_path / "killed")) == 1
+
+    resumed = subprocess.run([*command, str(tmp_path / "killed")], check=True, **process).stdout.splitlines()
+    straight = subprocess.run([*command, str(tmp_path / "straight")], check=True, **process).stdout.splitlines()
+    assert resumed[-1] == straight[-1]
+    assert len(straight) > len(resumed) > 1
+    assert (tmp_path / "killed/curve.csv").read_bytes() == (tmp_path / "straight/curve.csv").read_bytes()
+
+
+def test_a_damaged_checkpoint_costs_time_but_not_the_result(digits_store, tmp_path, undisturbed, caplog):
+    with pytest.raises(Stop):
+        run(digits_store, tmp_path, report=stop_after(15), report_seconds=0.0)
+    (tmp_path / CHECKPOINT_FILE).write_bytes(b"damaged")
+    with caplog.at_level(logging.WARNING):
+        assert run(digits_store, tmp_path).result == undisturbed[0].result
+    assert "starts over" in caplog.text
+
+
+def test_the_checkpoint_of_another_trial_stops_the_training(digits_store, tmp_path):
+    with pytest.raises(Stop):
+        run(digits_store, tmp_path, report=stop_after(12), report_seconds=0.0)
+    with pytest.raises(RunDirError, match="other must|must belong to trial other"):
+        run(digits_store, tmp_path, trial_id="other")
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_at_once(digits_store, tmp_path):
+    seen = []
+    with pytest.raises(TrainingError, match=r"must stay finite\. Got nan in epoch 1, step 1 of 10.*diverged"):
+        run_with_broken_model(digits_store, tmp_path, seen)
+    assert seen == []
+    assert not (tmp_path / CHECKPOINT_FILE).exists()
+
+
+def run_with_broken_model(store, directory, seen):
+    from gpscale.training.trainer import train
+
+    model = tiny_model()
+    nn.init.constant_(model[0].weight, math.nan)
+    train(model, RECIPE, store, trial_id="x", pixels=16, seed=0, directory=directory, report=seen.append)
+
+
+def test_a_learning_rate_beyond_reason_is_reported_as_divergence(digits_store, tmp_path):
+    recipe = Recipe(epochs=5, batch_size=16, learning_rate=10.0, weight_decay=10.0, gradient_clip=None, warmup=0.0)
+    with pytest.raises(TrainingError, match="Lower `recipe.learning_rate` \\(now 10.0\\)"):
+        run(digits_store, tmp_path, recipe)
+
+
+def test_the_curve_has_one_row_an_epoch_and_its_last_is_the_result(undisturbed):
+    outcome, directory = undisturbed
+    rows = curve(directory)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["images"] for row in rows] == ["320", "640", "960"]
+    last, result = rows[-1], outcome.result
+    assert float(last["ema_top1"]) == result.top1
+    assert float(last["top5"]) == result.top5_raw
+    assert float(last["ema_validation_loss"]) == result.validation_loss
+    assert float(last["train_loss"]) == result.train_loss
+    assert result.epochs == 3
+
+
+def test_without_an_average_both_halves_of_the_result_are_equal(digits_store, tmp_path):
+    result = run(digits_store, tmp_path, Recipe(epochs=1, ema=False)).result
+    assert (result.top1, result.top5, result.validation_loss) == (
+        result.top1_raw,
+        result.top5_raw,
+        result.validation_loss_raw,
+    )
+
+
+def test_the_average_differs_from_the_weights_and_averages_statistics_too(digits_store, undisturbed):
+    result = undisturbed[0].result
+    assert result.validation_loss != result.validation_loss_raw
+    training = Training(tiny_model(), RECIPE, digits_store, 16, 0, CPU)
+    before = training.states()["ema"]["1.running_mean"].clone()
+    for _ in training.steps():
+        pass
+    states = training.states()
+    assert not torch.equal(states["ema"]["1.running_mean"], before)
+    assert not torch.equal(states["ema"]["1.running_mean"], states["model"]["1.running_mean"])
+
+
+def test_progress_counts_images_up_to_the_end(digits_store, tmp_path):
+    seen = []
+    run(digits_store, tmp_path, report=seen.append, report_seconds=0.0)
+    images = [progress.images for progress in seen]
+    assert images == sorted(images)
+    assert images[0] == RECIPE.batch_size
+    assert images[-1] == seen[-1].images_total == 960
+    assert (seen[-1].epoch, seen[-1].epochs, seen[-1].trial_id) == (3, 3, "tiny")
+    assert all(progress.images_per_second > 0 and math.isfinite(progress.loss) for progress in seen)
+
+
+def test_what_is_measured_can_be_written_as_json(undisturbed):
+    measured = undisturbed[0].measured
+    assert json.loads(json.dumps(measured)) == measured
+    assert measured["threads"] == 1
+    assert measured["images_per_second"] == pytest.approx(960 / measured["train_seconds"], rel=0.05)
+    assert measured["peak_memory_bytes"] > 10**7
+
+
+def test_norms_and_biases_are_not_decayed():
+    model = tiny_model()
+    decayed, exempt = adamw(model, RECIPE, 1e-3).param_groups
+    assert exempt["weight_decay"] == 0.0
+    assert decayed["weight_decay"] == RECIPE.weight_decay
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert sorted(names[id(p)] for p in decayed["params"]) == ["0.weight", "3.weight", "9.weight"]
+    assert len(exempt["params"]) == len(names) - 3
+
+
+def test_the_order_of_images_depends_on_seed_and_epoch_only():
+    indices = np.arange(100, 200)
+    first = epoch_order(1, 0, indices)
+    assert np.array_equal(first, epoch_order(1, 0, indices))
+    assert not np.array_equal(first, epoch_order(1, 1, indices))
+    assert not np.array_equal(first, epoch_order(2, 0, indices))
+    assert np.array_equal(np.sort(first), indices)
+
+
+def test_weights_depend_on_the_seed_alone_and_leave_the_global_generator_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    torch.manual_seed(5)
+    first = initialised(tiny_model, 1)
+    assert torch.equal(torch.rand(2), expected)
+    assert torch.equal(first[0].weight, initialised(tiny_model, 1)[0].weight)
+    assert not torch.equal(first[0].weight, initialised(tiny_model, 2)[0].weight)
+
+
+def test_training_leaves_the_global_generator_alone(digits_store, tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    torch.manual_seed(5)
+    run(digits_store, tmp_path, Recipe(epochs=1))
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_scores_are_those_of_a_plain_loop_over_the_validation_images(digits_store):
+    training = Training(initialised(tiny_model, 0), RECIPE, digits_store, 16, 0, CPU)
+    augmentation = training._augmentation
+    (scores,) = evaluate([training.model], augmentation, digits_store, CPU)
+    indices = digits_store.validation_indices
+    logits = training.model.eval()(augmentation.evaluation(digits_store.batch(indices))).detach()
+    labels = torch.from_numpy(digits_store.labels[indices])
+    ranks = (logits > logits.gather(1, labels[:, None])).sum(1)
+    assert scores.top1 == pytest.approx((ranks == 0).float().mean().item())
+    assert scores.top5 == pytest.approx((ranks < 5).float().mean().item())
+    assert scores.loss == pytest.approx(nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
+
+
+def test_top5_of_fewer_classes_counts_them_all(digits_store, tmp_path):
+    keep = digits_store.labels < 3
+    train, validation = digits_store.train_indices, digits_store.validation_indices
+    store = dataclasses.replace(
+        digits_store,
+        class_names=("0", "1", "2"),
+        train_indices=train[keep[train]],
+        validation_indices=validation[keep[validation]],
+    )
+    assert run(store, tmp_path, Recipe(epochs=1, batch_size=16)).result.top5 == 1.0
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"precision": "bfloat16"},
+        {"channels_last": False},
+        {"mixup": 0.2, "crop": "resized"},
+        {"randaugment": {"num_ops": 1, "magnitude": 9}},
+        {"batch_size": 4096},
+    ],
+    ids=lambda recipe: next(iter(recipe)),
+)
+def test_every_kind_of_recipe_trains(digits_store, tmp_path, recipe):
+    result = run(digits_store, tmp_path, Recipe(**{"epochs": 1, "batch_size": 64, **recipe})).result
+    assert math.isfinite(result.train_loss)
+    assert 0 <= result.top1 <= result.top5 <= 1
