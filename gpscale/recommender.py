@@ -257,7 +257,7 @@ def recommend(
     chosen = _choose_base(fitted, budget, classes, base)
     space = fitted.space(chosen, classes)
     predicted = fitted.rule.predict(np.array([budget / space.base_macs]))
-    requested = Factors(*(float(value) for value in predicted.mean[0]))
+    requested = Factors(*(float(value) for value in predicted.factors[0]))
     fitting = space.within_budget(budget)
     if method == "rule":
         index = fitting.nearest_index(requested, predicted.log_std[0])
@@ -304,11 +304,12 @@ def _choose_base(fitted: FittedStudy, budget: int, num_classes: int, name: str |
     low, high = fitted.rule.c_range
     if name is not None:
         base = families.parse_base(name)
-        c = budget / _macs(base, num_classes)
+        base_macs = _macs(base, num_classes)
+        c = budget / base_macs
         if low <= c <= high:
             return base
         raise OutOfRangeError(
-            f"macs={format_macs(budget)} is c={c:.2f} of base {base.name} ({format_macs(_macs(base, num_classes))}), but "
+            f"macs={format_macs(budget)} is c={c:.2f} of base {base.name} ({format_macs(base_macs)}), but "
             f"study `{fitted.name}` holds c in [{low:.2f}, {high:.2f}]. {_call_that_works(fitted, budget, num_classes)}"
         )
     if low <= budget / _macs(fitted.base, num_classes) <= high:

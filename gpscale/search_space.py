@@ -147,7 +147,7 @@ class SearchSpace:
         return part.architecture(index), int(part.macs[index])
 
     def nearest_index(self, factors: Factors, scale: NDArray[np.float64] | float = 1.0) -> int:
-        """Return the index of the architecture closest to `factors` in log-factors over `scale`, the larger on a tie."""
+        """Return the index of the architecture closest to `factors` in log-factors over `scale`, the last on a tie."""
         distance = (((self.log_factors - np.log(np.array(list(factors)))) / scale) ** 2).sum(axis=1)
         return int(np.flatnonzero(distance == distance.min())[-1])
 
@@ -160,9 +160,7 @@ class SearchSpace:
         return np.round(self.factors[:, 0] * self.base.architecture.pixels).astype(np.int64)
 
     def _part(self, rows: slice) -> SearchSpace:
-        part = dataclasses.replace(
-            self, integers=self.integers[rows], factors=self.factors[rows], macs=self.macs[rows]
-        )
+        part = dataclasses.replace(self, integers=self.integers[rows], factors=self.factors[rows], macs=self.macs[rows])
         if "log_factors" in self.__dict__:
             part.__dict__["log_factors"] = self.log_factors[rows]
         return part

@@ -16,13 +16,14 @@ import yaml
 from gpscale import families, recommender
 from gpscale.errors import FitError, OutOfRangeError
 from gpscale.factors import FACTOR_NAMES, Bounds
-from gpscale.recommender import Method, Recommendation
+from gpscale.recommender import Recommendation
 from gpscale.rules.gp_rule import GPRule
 from gpscale.run_dir import RunDir, find_study, read_json
 from gpscale.search_space import SearchSpace
-from gpscale.surrogate.surface import Surface
+from gpscale.surrogate.surface import Fixed, Surface
+from gpscale.surrogate.views import SurfaceGrid, SurfaceLine, SurfaceProfile
 from gpscale.trial import TrialRecord, TrialState
-from gpscale.units import format_macs
+from gpscale.units import format_macs, parse_macs
 
 if TYPE_CHECKING:
     from gpscale.surrogate.diagnostics import Diagnostics
@@ -75,7 +76,8 @@ class Study:
     def __repr__(self) -> str:
         states = self.trials["state"].value_counts()
         counts = ", ".join(f"{count} {state}" for state, count in states.items())
-        return f"Study({self.name!r}: base {self.base.name}, {format_macs(self.base.macs)} MACs; trials: {counts or 'none'})"
+        base = f"base {self.base.name}, {format_macs(self.base.macs)} MACs"
+        return f"Study({self.name!r}: {base}; trials: {counts or 'none'})"
 
     def _repr_html_(self) -> str:
         return f"<p><b>{html.escape(repr(self))}</b></p>{self.trials.to_html(max_rows=12)}"
@@ -176,6 +178,53 @@ class Study:
         """Return the fitted surface of `"top1"` or `"top5"` over the factors that the sweep varied."""
         return Surface.from_dict(read_json(self.run.surface_file(outcome)))
 
+    def surface(
+        self,
+        x: str,
+        y: str | None = None,
+        *,
+        outcome: str = "top1",
+        fixed: Fixed = 1.0,
+        size: int = 500,
+    ) -> SurfaceLine | SurfaceGrid:
+        """Cut a slice of the joint surface along one factor or two; MACs vary along it.
+
+        Args:
+            x: Factor of the first axis.
+            y: Factor of the second axis; None for a line.
+            outcome: `"top1"` or `"top5"`.
+            fixed: Where the other factors are held: by name (absent ones at 1), or all at one value.
+            size: Points a side.
+
+        Raises:
+            UnknownNameError: A name is no factor.
+            FitError: A factor did not vary in the sweep.
+
+        Example:
+            >>> Study().surface("resolution", "width", size=50).mean.shape
+            (50, 50)
+        """
+        surface = self.joint_surface(outcome)
+        return surface.line(x, size, fixed) if y is None else surface.grid(x, y, size, fixed)
+
+    def iso_macs(
+        self, factor: str, macs: str | float, *, tolerance: float = 0.03, outcome: str = "top1"
+    ) -> SurfaceProfile:
+        """Find the best that the joint surface promises at each level of a factor, at about fixed MACs.
+
+        Args:
+            factor: The factor.
+            macs: Multiply-accumulates to hold, a number or a string such as `"15M"`.
+            tolerance: Largest relative distance from them, of all architectures in the sweep's space.
+            outcome: `"top1"` or `"top5"`.
+
+        Raises:
+            FitError: No architecture has such MACs, or the sweep does not have that factor.
+        """
+        held = parse_macs(macs)
+        candidates = self.space.feasible((1 - tolerance) * held, (1 + tolerance) * held)
+        return self.joint_surface(outcome).profile(factor, candidates.factors)
+
     def summary(self, shares: Sequence[float] = (0.25, 0.5, 0.75, 1.0)) -> dict[str, Any]:
         """Return what the last fit found, as JSON values.
 
@@ -199,7 +248,7 @@ class Study:
         states[str(TrialState.RUNNING if running else TrialState.INTERRUPTED)] = len(begun)
         states[str(TrialState.PENDING)] = max(0, self.settings["trials"] - len(self.trials) - len(begun))
         finished = self.finished
-        best = finished.loc[finished["top1"].idxmax()] if len(finished) else None
+        best = finished.nlargest(1, "top1")[["top1", "macs", "c"]].to_dict("records")
         return {
             "study": self.name,
             "base": self.base.name,
@@ -207,7 +256,7 @@ class Study:
             "running": running,
             "trials": states,
             "failures": self.trials.loc[self.trials["reason"] != "", ["id", "reason", "detail"]].to_dict("records"),
-            "best": None if best is None else {key: best[key].item() for key in ("top1", "macs", "c")},
+            "best": best[0] if best else None,
         }
 
     def _rule_row(self, c: float) -> dict[str, Any] | None:
@@ -215,7 +264,7 @@ class Study:
             found = self.rule.predict([c])
         except OutOfRangeError:
             return None
-        bands = zip(FACTOR_NAMES, found.mean[0], found.low[0], found.high[0], strict=True)
+        bands = zip(FACTOR_NAMES, found.factors[0], found.low[0], found.high[0], strict=True)
         return {
             "c": c,
             "extrapolated": self.rule.extrapolated(c),

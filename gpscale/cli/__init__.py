@@ -43,7 +43,7 @@ def count(
 
 
 @app.command()
-def space(sweep_file: SweepFile, set: Set = [], json: Json = False) -> None:  # noqa: A002, B006
+def space(sweep_file: SweepFile, set: Set = [], json: Json = False) -> None:  # noqa: B006
     """Show a sweep's search space: how many architectures, the staircases, what the bounds exclude."""
     from gpscale.cli import show
 
@@ -56,8 +56,10 @@ def sweep(
     name: Annotated[str | None, typer.Option(help="Name of the run; default: the sweep file's.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Trials in all; raise it to continue a sweep.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time; default: one per core.")] = None,
-    set: Set = [],  # noqa: A002, B006
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and an estimated time; write nothing.")] = False,
+    set: Set = [],  # noqa: B006
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and an estimated time; write nothing.")
+    ] = False,
     runs: Runs = Path("runs"),
     json: Json = False,
 ) -> None:

@@ -52,7 +52,9 @@ class _JsonLines:
             _json_line("started", trial=event.trial_id)
         elif isinstance(event, Ended):
             top1 = event.record.result.top1 if event.record.result else None
-            _json_line("ended", trial=event.record.id, state=str(event.record.state), top1=top1, detail=event.record.detail)
+            _json_line(
+                "ended", trial=event.record.id, state=str(event.record.state), top1=top1, detail=event.record.detail
+            )
 
 
 class _Lines:
@@ -84,7 +86,14 @@ class _Bars:
     """A bar over trials, and one for each running trial."""
 
     def __init__(self, console: Any) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         self.progress = Progress(
             TextColumn("{task.description}"),

@@ -40,8 +40,8 @@ def count(model: str, classes: int, *, check: bool, as_json: bool) -> None:
         counted = count_module(family.build(base.architecture, classes), (height, width))
         if counted != (values["macs"], values["params"]):
             raise GpscaleError(
-                f"The closed form must equal torch's flop counter. Got {values['macs'], values['params']} and {counted}. "
-                "Please report it."
+                "The closed form must equal torch's flop counter. "
+                f"Got {values['macs'], values['params']} and {counted}. Please report it."
             )
         values["checked"] = True
     if as_json:
@@ -56,8 +56,8 @@ def count(model: str, classes: int, *, check: bool, as_json: bool) -> None:
 
 def space(sweep_file: Path, overrides: Sequence[str], *, as_json: bool) -> None:
     """Print a sweep's search space."""
-    from gpscale.sweep.space_report import describe_space
     from gpscale.sweep import SweepConfig, count_classes
+    from gpscale.sweep.space_report import describe_space
 
     config = SweepConfig.load(sweep_file, overrides)
     report = describe_space(config, config.num_classes or count_classes(config))
@@ -74,10 +74,14 @@ def _print_space(report: dict[str, Any], config: SweepConfig) -> None:
     console = Console(highlight=False)
     low, high = report["band_macs"]
     console.print(f"base {config.base}: {format_macs(report['base_macs'])} MACs with {report['num_classes']} classes")
-    console.print(f"{report['architectures']:,} architectures within the bounds, {report['feasible']:,} of them in the "
-                  f"band of {format_macs(low)} to {format_macs(high)} MACs (c = {config.band.low:g} to {config.band.high:g})")
-    console.print(f"the band excludes {report['below']:,} that are smaller and {report['above']:,} that are larger; "
-                  f"sampler {config.sampler.name!r} may draw {report['drawable']:,}, the sweep trains {config.trials}")
+    console.print(
+        f"{report['architectures']:,} architectures within the bounds, {report['feasible']:,} of them in the "
+        f"band of {format_macs(low)} to {format_macs(high)} MACs (c = {config.band.low:g} to {config.band.high:g})"
+    )
+    console.print(
+        f"the band excludes {report['below']:,} that are smaller and {report['above']:,} that are larger; "
+        f"sampler {config.sampler.name!r} may draw {report['drawable']:,}, the sweep trains {config.trials}"
+    )
     table = Table("factor", "bounds", "realised", "levels", "in the band", "never in the band", box=None)
     for name, row in report["factors"].items():
         table.add_row(
@@ -91,12 +95,18 @@ def _print_space(report: dict[str, Any], config: SweepConfig) -> None:
     console.print(table)
     if not report["base_inside"]:
         console.print("the bounds exclude the base itself; it is trained all the same")
-    for title, key in (("pixels", "pixels"), ("blocks of the stages by ir_depth", "ir_blocks"), ("layers by vit_depth", "vit_layers")):
+    for title, key in (
+        ("pixels", "pixels"),
+        ("blocks of the stages by ir_depth", "ir_blocks"),
+        ("layers by vit_depth", "vit_layers"),
+    ):
         steps = "  ".join(f"{step['value']} ({step['macs_share']:.2f}x)" for step in report["staircases"][key])
         console.print(f"{title}, with MACs over the base's: {steps}")
     steps = report["staircases"]["width"]
-    console.print(f"width: {len(steps)} distinct sets of channels, {steps[0]['value']} ({steps[0]['macs_share']:.2f}x) to "
-                  f"{steps[-1]['value']} ({steps[-1]['macs_share']:.2f}x)")
+    console.print(
+        f"width: {len(steps)} distinct sets of channels, {steps[0]['value']} ({steps[0]['macs_share']:.2f}x) to "
+        f"{steps[-1]['value']} ({steps[-1]['macs_share']:.2f}x)"
+    )
 
 
 def status(run: str, *, as_json: bool) -> None:

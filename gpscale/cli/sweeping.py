@@ -9,6 +9,7 @@ from typing import Any
 from gpscale.cli.progress import listener
 from gpscale.cli.show import print_json
 from gpscale.execution import LocalExecutor
+from gpscale.factors import FACTOR_NAMES
 from gpscale.run_dir import RunDir, find_study
 from gpscale.study import Study
 from gpscale.sweep import SweepConfig, fit_run, run_sweep
@@ -36,10 +37,14 @@ def dry_run(sweep_file: Path, overrides: Sequence[str], run: Path, workers: int 
         return
     print(f"base {config.base}: {found.trials} trials, {found.done} of them done, {found.pending} to train")
     print(f"MACs of an image: {format_macs(found.macs_low)} to {format_macs(found.macs_high)}")
-    print(f"images: {found.train_images:,} train, {found.validation_images:,} validate; "
-          f"{found.images:,} training images over all epochs and pending trials")
-    print(f"estimated time: {found.seconds / 60:.1f} minutes with {found.workers} workers, from a calibration of "
-          f"{len(found.calibration)} models on this machine")
+    print(
+        f"images: {found.train_images:,} train, {found.validation_images:,} validate; "
+        f"{found.images:,} training images over all epochs and pending trials"
+    )
+    print(
+        f"estimated time: {found.seconds / 60:.1f} minutes with {found.workers} workers, from a calibration of "
+        f"{len(found.calibration)} models on this machine"
+    )
 
 
 def fit(run: str, *, as_json: bool) -> None:
@@ -57,8 +62,10 @@ def show_study(study: Study, *, as_json: bool) -> None:
 
     console = Console(highlight=False)
     trials = summary["trials"]
-    console.print(f"\n{study.name}: base {study.base.name}, {format_macs(study.base.macs)} MACs; {trials['finished']} trials "
-                  f"finished, {trials['failed']} failed, {summary['seconds'] / 60:.1f} minutes of training in all")
+    console.print(
+        f"\n{study.name}: base {study.base.name}, {format_macs(study.base.macs)} MACs; {trials['finished']} trials "
+        f"finished, {trials['failed']} failed, {summary['seconds'] / 60:.1f} minutes of training in all"
+    )
     for verdict in summary["verdicts"]:
         console.print(verdict)
     if summary["rule_missing"]:
@@ -74,9 +81,11 @@ def _print_front(console: Any, study: Study) -> None:
     from rich.table import Table
 
     facts = study.facts["pareto"]
-    console.print(f"\nPareto set: {len(facts['survivors'])} of {facts['inside']} trials inside the band survive, "
-                  f"{len(facts['front'])} are not dominated; hypervolume {facts['hypervolume']:.4f} "
-                  f"(reference c = {facts['reference'][0]:g}, error {facts['reference'][1]:.3g})")
+    console.print(
+        f"\nPareto set: {len(facts['survivors'])} of {facts['inside']} trials inside the band survive, "
+        f"{len(facts['front'])} are not dominated; hypervolume {facts['hypervolume']:.4f} "
+        f"(reference c = {facts['reference'][0]:g}, error {facts['reference'][1]:.3g})"
+    )
     table = Table("c", "MACs", "top-1", "px", "r", "d_i", "d_m", "w", "rank", box=None, header_style="bold")
     for row in study.pareto.itertuples():
         factors = (row.resolution, row.ir_depth, row.vit_depth, row.width)
@@ -97,7 +106,7 @@ def _print_rule(console: Any, rows: Sequence[dict[str, Any]]) -> None:
     console.print("\nRule: factors by c, with 95 % band (GP and bootstrap over trials); * beyond the Pareto points")
     table = Table("c", "r", "d_i", "d_m", "w", box=None, header_style="bold")
     for row in rows:
-        cells = (f"{row[name][0]:.2f} ({row[name][1]:.2f} to {row[name][2]:.2f})" for name in ("resolution", "ir_depth", "vit_depth", "width"))
+        cells = ("{:.2f} ({:.2f} to {:.2f})".format(*row[name]) for name in FACTOR_NAMES)
         table.add_row(f"{row['c']:.2f}{'*' if row['extrapolated'] else ''}", *cells)
     console.print(table)
 
@@ -106,7 +115,9 @@ def _print_recommendations(console: Any, rows: Sequence[dict[str, Any]]) -> None
     from rich.table import Table
 
     console.print("\nRecommendations (validation top-1 of one new training, 95 % interval)")
-    table = Table("budget", "MACs", "parameters", "px", "channels", "blocks", "layers", "top-1", box=None, header_style="bold")
+    table = Table(
+        "budget", "MACs", "parameters", "px", "channels", "blocks", "layers", "top-1", box=None, header_style="bold"
+    )
     for row in rows:
         if "error" in row:
             table.add_row(f"c = {row['c']:g}", row["error"])

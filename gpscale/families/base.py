@@ -6,14 +6,15 @@ A family turns factors into the integers that get built, counts them, and builds
    every member of `Family`; numpy only, torch imported inside `build`;
 2. decorate the class with `@register` and import the module in `families/__init__.py`.
 
-The contract tests then run over it. A row of integers holds one architecture; `Family.columns` says which columns belong
-to which factor. Factors are separable: each decides its own columns and no other's, so that a search space is a product.
+The contract tests then run over it. A row of integers holds one architecture; `Family.columns` says which columns
+belong to which factor. Factors are separable: each decides its own columns and no other's, so that a search space is a
+product.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np

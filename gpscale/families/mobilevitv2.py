@@ -99,7 +99,9 @@ class MobileViTV2:
         """Return values of `factor` in [low, high], shape (m,), that give each distinct realisation once, ascending."""
         if factor == "resolution":
             pixels = base.architecture.pixels
-            steps = np.arange(np.ceil(low * pixels / pixel_step - 1e-9), np.floor(high * pixels / pixel_step + 1e-9) + 1)
+            steps = np.arange(
+                np.ceil(low * pixels / pixel_step - 1e-9), np.floor(high * pixels / pixel_step + 1e-9) + 1
+            )
             values = steps[steps > 0] * pixel_step / pixels
         elif factor == "width":
             edges = [channel_steps(nominal * base.multiplier, low, high) for nominal in _NOMINAL]
@@ -108,7 +110,7 @@ class MobileViTV2:
             values = np.concatenate([[low], (ends[:-1] + ends[1:]) / 2, [high]])
         else:
             whole = sum(self._base_counts(factor))
-            totals = np.arange(round_half_up(low * whole), round_half_up(high * whole) + 1)
+            totals = np.arange(int(round_half_up(low * whole)), int(round_half_up(high * whole)) + 1)
             values = totals / whole
         integers = self.realise(base, factor, values, pixel_step)
         _, first = np.unique(integers, axis=0, return_index=True)
@@ -224,9 +226,7 @@ class MobileViTV2:
         )
 
 
-def _count_block(
-    rows: Integers, num_classes: int, image_size: tuple[int, int] | None
-) -> tuple[Integers, Integers]:
+def _count_block(rows: Integers, num_classes: int, image_size: tuple[int, int] | None) -> tuple[Integers, Integers]:
     columns = np.ascontiguousarray(rows.T)
     height, width = (columns[0], columns[0]) if image_size is None else np.array(image_size, dtype=np.int64)
     height, width = (height + 1) // 2, (width + 1) // 2

@@ -71,7 +71,10 @@ def spread_blocks(total: int, base: Sequence[int]) -> tuple[int, ...]:
     counts = [max(1, blocks * total // whole) for blocks in base]
     # integers: what a stage still lacks, times `whole`, so that ties are exact
     while sum(counts) < total:
-        lacks = [(blocks * total - count * whole, stage) for stage, (blocks, count) in enumerate(zip(base, counts, strict=True))]
+        lacks = [
+            (blocks * total - count * whole, stage)
+            for stage, (blocks, count) in enumerate(zip(base, counts, strict=True))
+        ]
         counts[max(lacks)[1]] += 1
     while sum(counts) > total:
         exceeds = [

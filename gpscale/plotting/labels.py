@@ -17,11 +17,11 @@ FloatArray = npt.NDArray[np.float64]
 
 FACTOR_LABELS = {
     "resolution": "resolution $r$",
-    "ir_depth": "inverted-residual depth $d_i$",
+    "ir_depth": "IR block depth $d_i$",
     "vit_depth": "attention depth $d_m$",
     "width": "width $w$",
 }
-"""Factors are multiples of the base, so they have no unit."""
+"""Factors are multiples of the base, so they have no unit; IR blocks are the inverted residuals."""
 
 OUTCOME_LABELS = {"top1": "top-1", "top5": "top-5"}
 
@@ -125,6 +125,7 @@ def _box(anchor: FloatArray, size: Bbox, ha: str, va: str, distance: float) -> B
 
 
 def _cost(box: Bbox, frame: Bbox, taken: Sequence[Bbox], marks: FloatArray) -> float:
-    inside = ((marks[:, 0] > box.x0) & (marks[:, 0] < box.x1) & (marks[:, 1] > box.y0) & (marks[:, 1] < box.y1)).sum()
+    x, y = marks.T
+    hidden = np.count_nonzero((x > box.x0) & (x < box.x1) & (y > box.y0) & (y < box.y1))
     outside = box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
-    return _COST_OUTSIDE * outside + _COST_LABEL * sum(map(box.overlaps, taken)) + _COST_MARK * float(inside)
+    return _COST_OUTSIDE * outside + _COST_LABEL * sum(map(box.overlaps, taken)) + _COST_MARK * hidden

@@ -82,7 +82,7 @@ def plot_line(
             ax = figure.add_subplot()
             caption(
                 figure,
-                f"{describe(study, surface, line.label)}; 95 % bands: dark, surface; light, one new training",
+                f"{describe(study, surface, line.label, line.fixed)}; 95 % bands: dark, surface; light, one new training",
             )
         ax.set_xlabel(f"{FACTOR_LABELS[line.name]} (base = 1)")
         ax.set_ylabel(f"{OUTCOME_LABELS[outcome]} (%)")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gpscale.errors import FitError
-from gpscale.factors import FACTOR_NAMES, check_factor_name
+from gpscale.factors import FACTOR_NAMES, FACTOR_SYMBOLS, check_factor_name
 from gpscale.plotting.base import StudyLike
 from gpscale.plotting.labels import OUTCOME_LABELS
 from gpscale.surrogate.surface import Surface
@@ -14,8 +16,9 @@ PREFERRED = ("resolution", "width", "vit_depth", "ir_depth")
 
 
 def varying_names(surface: Surface) -> list[str]:
-    """Return the factors along which a surface can be seen, the preferred ones first."""
-    return [name for name in PREFERRED if name in surface.names and name not in surface.constant_names]
+    """Return the factors along which a surface can be seen: in its own order, of all four the preferred ones first."""
+    names = PREFERRED if len(surface.names) == len(PREFERRED) else surface.names
+    return [name for name in names if name not in surface.constant_names]
 
 
 def choose_names(surface: Surface, given: tuple[str, ...] | None, count: int) -> tuple[str, ...]:
@@ -40,8 +43,7 @@ def choose_names(surface: Surface, given: tuple[str, ...] | None, count: int) ->
             f"A view over {count} factors needs trials in which {count} vary. Got {', '.join(names) or 'none'}. "
             "Draw a line along one factor, or widen `space`."
         )
-    chosen = names[:count]
-    return tuple(chosen) if len(surface.names) == len(FACTOR_NAMES) else tuple(n for n in surface.names if n in chosen)
+    return tuple(names[:count])
 
 
 def held(surface: Surface) -> dict[str, float]:
@@ -49,10 +51,18 @@ def held(surface: Surface) -> dict[str, float]:
     return {name: surface.bounds[name][0] for name in surface.constant_names}
 
 
-def describe(study: StudyLike, surface: Surface, label: str) -> str:
-    """Return the caption of a view: which study, what of it, and what happens to the MACs."""
+def describe(study: StudyLike, surface: Surface, label: str, fixed: Mapping[str, float]) -> str:
+    """Return the caption of a view: which study, what of it, what happens to the MACs, where the trials are.
+
+    Args:
+        study: What is drawn.
+        surface: The surface of which the view is one.
+        label: The view's label.
+        fixed: The view's factors that are on no axis.
+    """
     label = label.replace(surface.outcome, OUTCOME_LABELS[surface.outcome])
     if len(surface.names) < len(FACTOR_NAMES):
         macs = study.finished["macs"]
         label = f"{label} at fixed MACs ({format_macs(macs.min())} to {format_macs(macs.max())})"
-    return f"{study.name}, {len(surface.values)} trials: {label}"
+    anywhere = f" of any {', '.join(FACTOR_SYMBOLS[name] for name in fixed)}" if fixed else ""
+    return f"{study.name}, {len(surface.values)} trials: {label}; crosses: trials{anywhere}"

@@ -72,7 +72,7 @@ def plot_surface(
     grid = _cut(study, factors, outcome, size)
     with style():
         figure = figure or new_figure(columns, _HEIGHTS[columns])
-        caption(figure, f"{describe(study, surface, grid.label)}; crosses: trials")
+        caption(figure, f"{describe(study, surface, grid.label, grid.fixed)}; ±: one standard deviation")
         mean, std = figure.subplots(*_PANELS[columns], squeeze=False).flat
         name = OUTCOME_LABELS[outcome]
         _draw(mean, grid, grid.mean, "viridis", f"mean {name} (%)")
@@ -89,7 +89,7 @@ def _cut(study: StudyLike, factors: tuple[str, str] | None, outcome: str, size: 
 
 def _draw(ax: Axes, grid: SurfaceGrid, values: FloatArray, colors: str, label: str) -> None:
     dress(ax)
-    contours = ax.contourf(grid.x, grid.y, values * PERCENT, levels=_LEVELS, cmap=colors, antialiased=True)
+    contours = ax.contourf(grid.x, grid.y, values * PERCENT, levels=_LEVELS, cmap=colors)
     # as vectors they are ten times as large, and viewers show the page through their seams
     contours.set_rasterized(True)
     bar = root(ax).colorbar(contours, ax=ax, label=label, pad=0.02)

@@ -127,8 +127,8 @@ def plan(space: SearchSpace, sampler: Sampler, count: int, *, band: Band, seed: 
     chosen = rows[np.sort(kept)]
     if len(chosen) < count:
         raise SpaceError(
-            f"`trials` must not exceed the architectures there are. Sampler {sampler.name!r} has {len(chosen)} to offer, "
-            f"got trials={count}. Ask for at most {len(chosen)}, or widen `space` or `band`."
+            f"`trials` must not exceed the architectures there are. Sampler {sampler.name!r} has {len(chosen)} to "
+            f"offer. Got trials={count}. Ask for at most {len(chosen)}, or widen `space` or `band`."
         )
     return [family.architecture(row) for row in chosen[:count]]
 
@@ -139,5 +139,3 @@ def _near_end(feasible: SearchSpace, band: Band, end: float) -> int:
     near = np.flatnonzero(gap <= max(END_TOLERANCE, float(gap.min())))
     distance = (feasible.log_factors[near] ** 2).sum(axis=1)
     return int(near[np.argmin(distance)])
-
-

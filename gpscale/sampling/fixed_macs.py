@@ -48,7 +48,7 @@ class Line:
         _check_factors((self.factor,), _names(self.compensate))
 
     def feasible(self, space: SearchSpace, band: Band) -> SearchSpace:
-        """Return, for each level of the factor, the architecture whose compensating factor comes closest to the MACs."""
+        """Return, for each level of the factor, the architecture that comes closest to the MACs by compensation."""
         return _closed(space, (self.factor,), _names(self.compensate), self.c, self.tolerance)
 
     def draw(self, feasible: SearchSpace, count: int, generator: np.random.Generator) -> Integers:
@@ -89,7 +89,7 @@ class Grid:
             raise FactorError(f"`shape` must be two numbers of at least 2. Got {self.shape}. Take (6, 6), for example.")
 
     def feasible(self, space: SearchSpace, band: Band) -> SearchSpace:
-        """Return, for each lattice point, the architecture whose compensating factor comes closest to the MACs."""
+        """Return, for each lattice point, the architecture that comes closest to the MACs by compensation."""
         bounds = space.bounds.to_dict()
         lattice = {
             name: np.linspace(*bounds[name], points) for name, points in zip(self.factors, self.shape, strict=True)
@@ -122,7 +122,7 @@ def _closed(
     tolerance: float,
     lattice: dict[str, NDArray[np.float64]] | None = None,
 ) -> SearchSpace:
-    """Return one architecture for each combination of levels of `vary`, closed by `compensate`, the rest at the base."""
+    """Return one architecture for each combination of levels of `vary`, closed by `compensate`, others at the base."""
     columns = {name: space.factors[:, FACTOR_NAMES.index(name)] for name in FACTOR_NAMES}
     keep = np.abs(space.c / c - 1) <= tolerance
     for name in FACTOR_NAMES:
@@ -148,7 +148,8 @@ def _snapped(levels: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArra
 
 
 def _all_equal(columns: Iterable[NDArray[np.float64]], values: tuple[float, ...]) -> NDArray[np.bool_]:
-    return np.logical_and.reduce([column == value for column, value in zip(columns, values, strict=True)])
+    equal = [column == value for column, value in zip(columns, values, strict=True)]
+    return np.asarray(np.logical_and.reduce(equal), dtype=np.bool_)
 
 
 def _halving_order(count: int) -> Integers:

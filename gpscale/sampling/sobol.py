@@ -60,7 +60,7 @@ def _window(log_macs: NDArray[np.float64], free: NDArray[np.bool_], target: floa
     width = _FIRST_WINDOW
     while True:
         low, high = np.searchsorted(log_macs, [target - width, target + width])
-        found = low + np.flatnonzero(free[low:high])
+        found = np.arange(low, high, dtype=np.int64)[free[low:high]]
         if len(found):
             return found
         width *= 2

@@ -272,7 +272,8 @@ def _checked(
     """
     for name in names:
         check_factor_name(name)
-    observations, outcomes = np.array(factors, dtype=np.float64), np.array(values, dtype=np.float64)
+    observations = np.array(factors, dtype=np.float64, order="C")
+    outcomes = np.array(values, dtype=np.float64)
     if observations.shape != (len(outcomes), len(names)) or outcomes.ndim != 1:
         raise FitError(
             f"Factors must be (n, {len(names)}) and values (n,). Got {observations.shape} and {outcomes.shape}. "

@@ -142,11 +142,15 @@ class SweepConfig(_Section):
         try:
             values = yaml.safe_load(Path(path).read_text())
         except OSError as error:
-            raise SweepFileError(f"A sweep file must be readable. Got {path}: {error.strerror}. Correct the path.") from None
+            raise SweepFileError(
+                f"A sweep file must be readable. Got {path}: {error.strerror}. Correct the path."
+            ) from None
         except yaml.YAMLError as error:
             raise SweepFileError(f"A sweep file must be YAML. Got {path}: {error}. Correct it there.") from None
         if not isinstance(values, dict):
-            raise SweepFileError(f"A sweep file must hold keys and values. Got {path} with {values!r}. Start with `base: ...`.")
+            raise SweepFileError(
+                f"A sweep file must hold keys and values. Got {path} with {values!r}. Start with `base: ...`."
+            )
         for override in overrides:
             _apply(values, override)
         return cls.from_values(values)
@@ -176,7 +180,8 @@ class SweepConfig(_Section):
         return {
             key: (own.get(key), its.get(key))
             for key in sorted(own.keys() | its.keys())
-            if own.get(key) != its.get(key) and not any(key == name or key.startswith(f"{name}.") for name in FREE_TO_CHANGE)
+            if own.get(key) != its.get(key)
+            and not any(key == name or key.startswith(f"{name}.") for name in FREE_TO_CHANGE)
         }
 
 
@@ -197,7 +202,9 @@ def _apply(values: dict[str, Any], override: str) -> None:
     for key in keys[:-1]:
         target = target.setdefault(key, {})
         if not isinstance(target, dict):
-            raise SweepFileError(f"--set {override!r} must name a setting. {key!r} is a value, not a section. Shorten the name.")
+            raise SweepFileError(
+                f"--set {override!r} must name a setting. {key!r} is a value, not a section. Shorten the name."
+            )
     try:
         target[keys[-1]] = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -120,7 +120,7 @@ def _time(family: families.Family, architecture: Architecture, num_classes: int,
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        model = family.build(architecture, num_classes).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = family.build(architecture, num_classes).to(memory_format=torch.channels_last)
         images = torch.randn(recipe.batch_size, 3, architecture.pixels, architecture.pixels)
         images = images.to(memory_format=torch.channels_last)
         labels = torch.arange(recipe.batch_size) % num_classes

@@ -19,8 +19,8 @@ def count_classes(config: SweepConfig) -> int:
     found = len(open_source(config.data.request()).class_names)
     if config.num_classes is not None and config.num_classes != found:
         raise SweepFileError(
-            f"`num_classes` must be that of the images. Got {config.num_classes}, but source {config.data.source!r} has "
-            f"{found}. Correct it, or leave it out."
+            f"`num_classes` must be that of the images. Got {config.num_classes}, but source "
+            f"{config.data.source!r} has {found}. Correct it, or leave it out."
         )
     return found
 

@@ -148,11 +148,12 @@ def test_too_small_a_pareto_set_says_what_to_do() -> None:
         fit_rule(*make_trials(10))
 
 
-def test_a_pareto_set_that_resampling_breaks_is_refused() -> None:
+def test_a_pareto_set_that_resampling_breaks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpscale.rules.fit._DRAWS_PER_REPLICATE", 1)
     c = np.repeat([0.3, 0.6, 0.9], [1, 1, 60])
     factors, top1 = np.ones((62, 4)), np.repeat([0.5, 0.6, 0.7], [1, 1, 60])
     with pytest.raises(FitError, match=r"bootstrap needs 20 resamples"):
-        fit_rule(c, factors, top1, share=0.02 * 2.4, bootstrap=FEW)
+        fit_rule(c, factors, top1, share=3 / 62, bootstrap=FEW)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
-from gpscale.surrogate.diagnostics import Diagnostics, diagnose, leave_one_out
+from gpscale.surrogate.diagnostics import Diagnostics, cross_fit, diagnose, leave_one_out
 from gpscale.surrogate.posterior import GPPosterior
 from gpscale.surrogate.surface import Surface
 
@@ -63,11 +63,38 @@ def test_a_surface_that_sees_only_macs_is_told_so() -> None:
     assert "knows no more than MACs do" in found.verdict
 
 
-def test_accuracies_of_pure_noise_know_nothing() -> None:
+def test_accuracies_of_pure_noise_rarely_seem_to_know_more() -> None:
     factors, macs = make_trials()
-    found = diagnose(Surface.fit(factors, FACTOR_NAMES, np.random.default_rng(2).uniform(0.4, 0.5, N)), macs)
-    assert not found.knows_more_than_macs
-    assert found.joint.spearman < 0.5
+    told = []
+    for seed in range(10):
+        values = np.random.default_rng(seed).uniform(0.4, 0.5, N)
+        told.append(diagnose(Surface.fit(factors, FACTOR_NAMES, values, restarts=1), macs, restarts=1))
+    assert sum(found.knows_more_than_macs for found in told) <= 2
+    assert np.mean([found.joint.spearman for found in told]) < 0.2
+
+
+@pytest.mark.parametrize("n", [6, 20, 21, 45])
+def test_hyperparameters_that_judge_a_trial_have_not_seen_it(n: int) -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.random((n, 1))
+    outcomes = 0.5 + 0.1 * np.sin(4 * inputs[:, 0]) + rng.normal(0, 0.01, n)
+    wild = outcomes.copy()
+    worst = int(outcomes.argmax())
+    wild[worst] += 1.0  # stays the highest, so the folds stay what they are
+    mean, std = cross_fit(inputs, outcomes)
+    wild_mean, wild_std = cross_fit(inputs, wild)
+    if n <= 20:
+        assert (wild_mean[worst], wild_std[worst]) == (mean[worst], std[worst])
+    assert std.shape == (n,)
+    assert wild_std[worst] < 0.5 * np.delete(wild_std, worst).max()
+
+
+def test_scores_do_not_depend_on_the_order_of_trials() -> None:
+    rng = np.random.default_rng(0)
+    inputs, outcomes, order = rng.random((30, 2)), rng.random(30), rng.permutation(30)
+    mean, std = cross_fit(inputs, outcomes)
+    shuffled = cross_fit(inputs[order], outcomes[order])
+    np.testing.assert_allclose(shuffled, (mean[order], std[order]), atol=2e-3)
 
 
 def test_trials_at_fixed_macs_can_be_diagnosed() -> None:

@@ -95,7 +95,7 @@ def test_a_factor_that_does_not_vary_is_left_out_and_recorded() -> None:
     moved = factors.copy()
     moved[:, 2] = 2.0
     np.testing.assert_array_equal(surface.predict(moved).mean, surface.predict(factors).mean)
-    with pytest.raises(FitError, match="vit_depth needs trials in which it varies. Got 1.33333 in all 20"):
+    with pytest.raises(FitError, match=r"vit_depth needs trials in which it varies. Got 1.33333 in all 20"):
         surface.line("vit_depth")
 
 

@@ -18,7 +18,13 @@ def _one_thread():
 
 
 @pytest.fixture(scope="session")
-def digits_store(tmp_path_factory):
-    """320 training and 80 validation digits of 8 x 8 pixels."""
-    config = DataConfig(train_images=320, validation_images=80)
-    return ImageStore.prepare(config, tmp_path_factory.mktemp("digits"), max_pixels=16)
+def digits_directory(tmp_path_factory):
+    """A store of 320 training and 80 validation digits of 8 x 8 pixels."""
+    directory = tmp_path_factory.mktemp("digits")
+    ImageStore.prepare(DataConfig(train_images=320, validation_images=80), directory, max_pixels=16)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def digits_store(digits_directory):
+    return ImageStore.open(digits_directory)

@@ -33,7 +33,7 @@ def test_a_checkpoint_holds_nothing_but_tensors_and_plain_values(tmp_path):
 
 def test_the_checkpoint_of_another_trial_is_refused(tmp_path):
     saved(tmp_path)
-    with pytest.raises(RunDirError, match="must belong to trial b. It is of trial a"):
+    with pytest.raises(RunDirError, match=r"must belong to trial b\. It is of trial a"):
         load_checkpoint(tmp_path, "b", CPU)
 
 

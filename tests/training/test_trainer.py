@@ -3,11 +3,8 @@ import dataclasses
 import json
 import logging
 import math
-import os
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,18 +13,14 @@ from torch import nn
 
 from gpscale.errors import RunDirError, TrainingError
 from gpscale.training.checkpoint import CHECKPOINT_FILE
-from gpscale.training.data.config import DataConfig
-from gpscale.training.data.store import ImageStore
 from gpscale.training.evaluate import evaluate
 from gpscale.training.loop import Training, adamw
 from gpscale.training.recipe import Recipe
 from gpscale.training.seeding import epoch_order
-from gpscale.training.trainer import initialised
-
-from tests.training.tiny_training import RECIPE, STEPS_PER_EPOCH, run, tiny_model
+from gpscale.training.trainer import initialised, train
+from tests.training.tiny_training import PROCESS, PROGRAM, RECIPE, STEPS_PER_EPOCH, run, tiny_model
 
 CPU = torch.device("cpu")
-REPOSITORY = Path(__file__).parents[2]
 
 
 class Stop(Exception):
@@ -54,9 +47,10 @@ def curve(directory):
 
 
 def test_digits_are_learned(digits_store, tmp_path):
-    outcome = run(digits_store, tmp_path, Recipe(epochs=12, batch_size=16, learning_rate=2e-2, flip=False))
-    assert outcome.result.top1 > 0.6
-    assert outcome.result.top5 > 0.9
+    recipe = Recipe(epochs=30, batch_size=16, learning_rate=2e-2, flip=False, crop="none")
+    outcome = run(digits_store, tmp_path, recipe)
+    assert outcome.result.top1 > 0.8
+    assert outcome.result.top5 > 0.95
 
 
 def test_a_repeated_training_has_the_same_result_and_curve(digits_store, tmp_path, undisturbed):
@@ -69,40 +63,43 @@ def test_another_seed_has_another_result(digits_store, tmp_path, undisturbed):
     assert run(digits_store, tmp_path, seed=4).result != undisturbed[0].result
 
 
-# in the middle of an epoch, at its end, in the last one, and when all is done but the record
-@pytest.mark.parametrize("steps", [1, 13, STEPS_PER_EPOCH, 2 * STEPS_PER_EPOCH, 25, 3 * STEPS_PER_EPOCH])
-@pytest.mark.parametrize("checkpoint_seconds", [0.0, 3600.0], ids=["every_step", "every_epoch"])
-def test_a_stopped_training_goes_on_to_the_same_result(digits_store, tmp_path, undisturbed, steps, checkpoint_seconds):
-    options = {"checkpoint_seconds": checkpoint_seconds, "report_seconds": 0.0}
+# at the first step, inside an epoch, at its last step, and at the very last step
+@pytest.mark.parametrize("steps", [1, 13, 20, 25, 30])
+@pytest.mark.parametrize("every_step", [True, False], ids=["saved_every_step", "saved_every_epoch"])
+def test_a_stopped_training_goes_on_to_the_same_result(digits_store, tmp_path, undisturbed, steps, every_step):
+    options = {"checkpoint_seconds": 0.0 if every_step else 3600.0, "report_seconds": 0.0}
     with pytest.raises(Stop):
         run(digits_store, tmp_path, report=stop_after(steps), **options)
     seen = []
     assert run(digits_store, tmp_path, report=seen.append, **options).result == undisturbed[0].result
     assert (tmp_path / "curve.csv").read_bytes() == (undisturbed[1] / "curve.csv").read_bytes()
-    if checkpoint_seconds == 0.0 and steps < 3 * STEPS_PER_EPOCH:
-        assert seen[0].images == (steps + 1) * RECIPE.batch_size or seen[0].images == steps * RECIPE.batch_size
+    finished = (steps - 1) // STEPS_PER_EPOCH * STEPS_PER_EPOCH
+    # the first report after a stop at an epoch's last step is the one that ends the epoch
+    first = (steps if steps % STEPS_PER_EPOCH == 0 else steps + 1) if every_step else finished + 1
+    assert seen[0].images == first * RECIPE.batch_size
 
 
-def test_a_training_killed_in_its_second_epoch_goes_on_to_the_same_result(digits_store, tmp_path, tmp_path_factory):
-    store = tmp_path_factory.mktemp("store")
-    ImageStore.prepare(DataConfig(train_images=320, validation_images=80), store, max_pixels=16)
-    command = [sys.executable, "-m", "tests.training.tiny_training", str(store)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
-    process = {"env": environment, "cwd": REPOSITORY, "stdout": subprocess.PIPE, "text": True}
+def test_a_training_that_was_done_but_not_recorded_is_not_repeated(digits_store, tmp_path, undisturbed):
+    run(digits_store, tmp_path)
+    seen = []
+    assert run(digits_store, tmp_path, report=seen.append).result == undisturbed[0].result
+    assert seen == []
 
-    with subprocess.Popen([*command, str(tmp_path / "killed")], **process) as victim:
+
+def test_a_training_killed_in_its_second_epoch_goes_on_to_the_same_result(digits_directory, tmp_path, undisturbed):
+    command = [*PROGRAM, str(digits_directory), str(tmp_path)]
+    with subprocess.Popen(command, **PROCESS) as victim:
         for line in victim.stdout:
             if json.loads(line)["images"] == (STEPS_PER_EPOCH + 4) * RECIPE.batch_size:
                 victim.kill()
                 break
     assert victim.returncode == -signal.SIGKILL
-    assert len(curve(tmp_path / "killed")) == 1
+    assert len(curve(tmp_path)) == 1
 
-    resumed = subprocess.run([*command, str(tmp_path / "killed")], check=True, **process).stdout.splitlines()
-    straight = subprocess.run([*command, str(tmp_path / "straight")], check=True, **process).stdout.splitlines()
-    assert resumed[-1] == straight[-1]
-    assert len(straight) > len(resumed) > 1
-    assert (tmp_path / "killed/curve.csv").read_bytes() == (tmp_path / "straight/curve.csv").read_bytes()
+    resumed = subprocess.run(command, check=True, **PROCESS).stdout.splitlines()
+    assert json.loads(resumed[0])["images"] > RECIPE.batch_size * STEPS_PER_EPOCH
+    assert json.loads(resumed[-1]) == dataclasses.asdict(undisturbed[0].result)
+    assert (tmp_path / "curve.csv").read_bytes() == (undisturbed[1] / "curve.csv").read_bytes()
 
 
 def test_a_damaged_checkpoint_costs_time_but_not_the_result(digits_store, tmp_path, undisturbed, caplog):
@@ -117,29 +114,24 @@ def test_a_damaged_checkpoint_costs_time_but_not_the_result(digits_store, tmp_pa
 def test_the_checkpoint_of_another_trial_stops_the_training(digits_store, tmp_path):
     with pytest.raises(Stop):
         run(digits_store, tmp_path, report=stop_after(12), report_seconds=0.0)
-    with pytest.raises(RunDirError, match="other must|must belong to trial other"):
+    with pytest.raises(RunDirError, match="must belong to trial other"):
         run(digits_store, tmp_path, trial_id="other")
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_at_once(digits_store, tmp_path):
+    model = tiny_model()
+    nn.init.constant_(model[0].weight, math.nan)
     seen = []
+    options = {"trial_id": "x", "pixels": 16, "seed": 0, "directory": tmp_path, "report": seen.append}
     with pytest.raises(TrainingError, match=r"must stay finite\. Got nan in epoch 1, step 1 of 10.*diverged"):
-        run_with_broken_model(digits_store, tmp_path, seen)
+        train(model, RECIPE, digits_store, **options)
     assert seen == []
     assert not (tmp_path / CHECKPOINT_FILE).exists()
 
 
-def run_with_broken_model(store, directory, seen):
-    from gpscale.training.trainer import train
-
-    model = tiny_model()
-    nn.init.constant_(model[0].weight, math.nan)
-    train(model, RECIPE, store, trial_id="x", pixels=16, seed=0, directory=directory, report=seen.append)
-
-
 def test_a_learning_rate_beyond_reason_is_reported_as_divergence(digits_store, tmp_path):
     recipe = Recipe(epochs=5, batch_size=16, learning_rate=10.0, weight_decay=10.0, gradient_clip=None, warmup=0.0)
-    with pytest.raises(TrainingError, match="Lower `recipe.learning_rate` \\(now 10.0\\)"):
+    with pytest.raises(TrainingError, match=r"Lower `recipe\.learning_rate` \(now 10\.0\)"):
         run(digits_store, tmp_path, recipe)
 
 

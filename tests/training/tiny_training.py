@@ -1,7 +1,12 @@
-"""A training of seconds, in this process or as a program of its own: `python tiny_training.py STORE DIRECTORY`."""
+"""A training of seconds, in this process or as a program of its own.
+
+python -m tests.training.tiny_training STORE DIRECTORY
+"""
 
 import dataclasses
 import json
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +20,16 @@ from gpscale.training.trainer import Outcome, initialised, train
 
 RECIPE = Recipe(epochs=3, batch_size=32, learning_rate=5e-3)
 STEPS_PER_EPOCH = 10
+
+REPOSITORY = Path(__file__).parents[2]
+PROGRAM = (sys.executable, "-m", "tests.training.tiny_training")
+PROCESS = {
+    "cwd": REPOSITORY,
+    "env": {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
+    "stdout": subprocess.PIPE,
+    "text": True,
+}
+"""Keywords for `subprocess` that go with `PROGRAM`."""
 
 
 def tiny_model(num_classes: int = 10) -> nn.Module:

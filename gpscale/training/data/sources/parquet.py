@@ -44,10 +44,10 @@ class ParquetImages:
                 self._image_column, label_column = _columns(file.schema_arrow, shard)
                 names = names or _class_names(file.schema_arrow, label_column)
                 column = file.read([label_column]).column(0)
+                if column.null_count:
+                    raise pyarrow.ArrowInvalid(f"{column.null_count} rows without a label")
                 labels.append(np.asarray(column.cast(pyarrow.int64()).to_numpy(), np.int64))
-            except (pyarrow.ArrowException, OSError, ValueError) as error:
-                if isinstance(error, DataError):
-                    raise
+            except (pyarrow.ArrowException, OSError) as error:
                 raise DataError(
                     f"{shard} must be a readable Parquet file of labelled images. Got: {error}. Copy it again."
                 ) from error
