@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,22 @@ BUDGET_SHARE = 0.97
 """A budget counts as used when the MACs are at least this share of it."""
 
 
+_BLOCK = 8192  # architectures counted at a time, so that their integers stay in the cache
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Levels:
+    """The distinct realisations of one factor.
+
+    Attributes:
+        integers: What each builds, int64, shape (m, columns of the factor).
+        factors: The factor that each really is, float64, shape (m,).
+    """
+
+    integers: Integers
+    factors: NDArray[np.float64]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class SearchSpace:
     """Architectures of one base, in order of their MACs.
@@ -30,8 +47,8 @@ class SearchSpace:
         bounds: Bounds on the factors that were asked for.
         pixel_step: Pixel sizes are multiples of it.
         num_classes: Outputs of the classifier that is counted.
-        integers: Architectures as rows of integers, int64, shape (n, k).
-        factors: Realised factors in the order of `FACTOR_NAMES`, float64, shape (n, 4).
+        levels: For each factor, its distinct realisations.
+        codes: Which level of each factor an architecture has, int32, shape (n, 4), columns as `FACTOR_NAMES`.
         macs: Multiply-accumulates of one image, int64, shape (n,), ascending.
         base_macs: The same of the base.
     """
@@ -40,8 +57,8 @@ class SearchSpace:
     bounds: Bounds
     pixel_step: int
     num_classes: int
-    integers: Integers
-    factors: NDArray[np.float64]
+    levels: Mapping[str, Levels]
+    codes: NDArray[np.int32]
     macs: Integers
     base_macs: int
 
@@ -51,6 +68,17 @@ class SearchSpace:
     def __repr__(self) -> str:
         span = f"{format_macs(self.macs[0])} to {format_macs(self.macs[-1])} MACs" if len(self) else "empty"
         return f"SearchSpace({self.base.name}, {len(self):,} architectures, {span})"
+
+    @functools.cached_property
+    def integers(self) -> Integers:
+        """Architectures as rows of integers, int64, shape (n, k)."""
+        return _rows(self.base, self.levels, self.codes)
+
+    @functools.cached_property
+    def factors(self) -> NDArray[np.float64]:
+        """Realised factors in the order of `FACTOR_NAMES`, float64, shape (n, 4)."""
+        columns = [self.levels[name].factors[self.codes[:, position]] for position, name in enumerate(FACTOR_NAMES)]
+        return np.stack(columns, axis=1)
 
     @functools.cached_property
     def params(self) -> Integers:
@@ -101,7 +129,11 @@ class SearchSpace:
         """Return the part of the space with `low <= MACs <= high` (both in multiply-accumulates)."""
         first = int(np.searchsorted(self.macs, low, side="left"))
         last = int(np.searchsorted(self.macs, high, side="right"))
-        return self._part(slice(first, max(first, last)))
+        return self.take(slice(first, max(first, last)))
+
+    def take(self, rows: slice | Integers) -> SearchSpace:
+        """Return the architectures at `rows`, a slice or ascending indices, int64."""
+        return dataclasses.replace(self, codes=self.codes[rows], macs=self.macs[rows])
 
     def within_budget(self, budget: float, *, share: float = BUDGET_SHARE) -> SearchSpace:
         """Return the architectures that fit a budget and use at least `share` of it.
@@ -159,12 +191,6 @@ class SearchSpace:
         """Return the pixels of a side of each architecture, int64, shape (n,)."""
         return np.round(self.factors[:, 0] * self.base.architecture.pixels).astype(np.int64)
 
-    def _part(self, rows: slice) -> SearchSpace:
-        part = dataclasses.replace(self, integers=self.integers[rows], factors=self.factors[rows], macs=self.macs[rows])
-        if "log_factors" in self.__dict__:
-            part.__dict__["log_factors"] = self.log_factors[rows]
-        return part
-
 
 def check_pixel_step(base: Base, pixel_step: int | None) -> int:
     """Return the pixel step to use for `base`, its family's default when None.
@@ -187,8 +213,7 @@ def check_pixel_step(base: Base, pixel_step: int | None) -> int:
 def _enumerate(base: Base, bounds: Bounds, pixel_step: int, num_classes: int) -> SearchSpace:
     family = families.get(base.family)
     own = family.row(base.architecture)
-    tables: dict[str, Integers] = {}
-    levels: dict[str, NDArray[np.float64]] = {}
+    levels: dict[str, Levels] = {}
     for position, (name, (low, high)) in enumerate(bounds.to_dict().items()):
         values = family.level_values(base, name, low, high, pixel_step)
         if not len(values):
@@ -196,21 +221,25 @@ def _enumerate(base: Base, bounds: Bounds, pixel_step: int, num_classes: int) ->
                 f"`space.{name}` must allow at least one architecture. Got [{low}, {high}], which excludes everything "
                 f"(pixel step {pixel_step}). Widen the bounds."
             )
-        tables[name] = family.realise(base, name, values, pixel_step)
         rows = np.repeat(own[None], len(values), axis=0)
-        rows[:, family.columns[name]] = tables[name]
-        levels[name] = family.realised(base, rows)[:, position]
-    grid = np.indices([len(tables[name]) for name in FACTOR_NAMES]).reshape(len(FACTOR_NAMES), -1)
-    integers = np.empty((grid.shape[1], len(own)), dtype=np.int64)
-    factors = np.empty((grid.shape[1], len(FACTOR_NAMES)), dtype=np.float64)
-    for position, name in enumerate(FACTOR_NAMES):
-        integers[:, family.columns[name]] = tables[name][grid[position]]
-        factors[:, position] = levels[name][grid[position]]
-    macs = family.count(integers, num_classes)[0]
+        rows[:, family.columns[name]] = family.realise(base, name, values, pixel_step)
+        levels[name] = Levels(rows[:, family.columns[name]], family.realised(base, rows)[:, position])
+    grid = np.indices([len(levels[name].factors) for name in FACTOR_NAMES], dtype=np.int32)
+    codes = np.ascontiguousarray(grid.reshape(len(FACTOR_NAMES), -1).T)
+    macs = np.empty(len(codes), dtype=np.int64)
+    for start in range(0, len(codes), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        macs[block] = family.count(_rows(base, levels, codes[block]), num_classes)[0]
     # equal MACs keep the order of the grid, so that the order is the same everywhere
     order = np.argsort(macs, kind="stable")
     base_macs = int(family.count(own[None], num_classes)[0][0])
-    space = SearchSpace(base, bounds, pixel_step, num_classes, integers[order], factors[order], macs[order], base_macs)
-    for array in (space.integers, space.factors, space.macs):
-        array.flags.writeable = False
-    return space
+    return SearchSpace(base, bounds, pixel_step, num_classes, levels, codes[order], macs[order], base_macs)
+
+
+def _rows(base: Base, levels: Mapping[str, Levels], codes: NDArray[np.int32]) -> Integers:
+    """Return the integers, shape (n, k), of codes, shape (n, 4)."""
+    family = families.get(base.family)
+    rows = np.empty((len(codes), len(family.row(base.architecture))), dtype=np.int64)
+    for position, name in enumerate(FACTOR_NAMES):
+        rows[:, family.columns[name]] = levels[name].integers[codes[:, position]]
+    return rows

@@ -127,5 +127,7 @@ def _box(anchor: FloatArray, size: Bbox, ha: str, va: str, distance: float) -> B
 def _cost(box: Bbox, frame: Bbox, taken: Sequence[Bbox], marks: FloatArray) -> float:
     x, y = marks.T
     hidden = np.count_nonzero((x > box.x0) & (x < box.x1) & (y > box.y0) & (y < box.y1))
-    outside = box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
-    return _COST_OUTSIDE * outside + _COST_LABEL * sum(map(box.overlaps, taken)) + _COST_MARK * hidden
+    outside = bool(box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1)
+    return (
+        _COST_OUTSIDE * outside + _COST_LABEL * sum(bool(box.overlaps(other)) for other in taken) + _COST_MARK * hidden
+    )

@@ -80,10 +80,8 @@ def plot_line(
         if ax is None:
             figure = new_figure(columns, _HEIGHTS[columns])
             ax = figure.add_subplot()
-            caption(
-                figure,
-                f"{describe(study, surface, line.label, line.fixed)}; 95 % bands: dark, surface; light, one new training",
-            )
+            seen = describe(study, surface, line.label, line.fixed)
+            caption(figure, f"{seen}; 95 % bands: dark, surface; light, one new training")
         ax.set_xlabel(f"{FACTOR_LABELS[line.name]} (base = 1)")
         ax.set_ylabel(f"{OUTCOME_LABELS[outcome]} (%)")
         _draw(ax, table, line.name)

@@ -138,9 +138,7 @@ def _closed(
         if len(here):
             chosen.append(here[np.argmin(np.abs(space.c[here] - c))])
     picked = np.unique(np.array(chosen, dtype=np.int64))
-    return dataclasses.replace(
-        space, integers=space.integers[picked], factors=space.factors[picked], macs=space.macs[picked]
-    )
+    return space.take(picked)
 
 
 def _snapped(levels: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -161,7 +161,8 @@ def test_the_real_cifar10_has_its_classes_and_images():
     source = open_source(SourceRequest("parquet", CIFAR10))
     assert source.class_names[:3] == ("airplane", "automobile", "bird")
     assert np.bincount(source.labels).tolist() == [5000] * 10
-    assert all(item.startswith(b"\x89PNG") for item in items(source, 0, 49_999))
+    # JPEG files
+    assert all(item.startswith(b"\xff\xd8") for item in items(source, 0, 49_999))
 
 
 # torchvision

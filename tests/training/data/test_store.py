@@ -60,10 +60,13 @@ def test_images_of_several_sizes_are_cut_to_squares_of_the_largest_trial(tmp_pat
     (root / "cat" / "wide.png").write_bytes(encoded(wide))
     store = ImageStore.prepare(folder(root), tmp_path / "out", max_pixels=12)
     assert store.side == 12
-    resized = tall.resize((12, 24), Image.Resampling.BICUBIC).crop((0, 6, 12, 18))
-    assert np.array_equal(store.images[6], np.asarray(resized))
-    resized = wide.resize((24, 12), Image.Resampling.BICUBIC).crop((6, 0, 18, 12))
-    assert np.array_equal(store.images[7], np.asarray(resized))
+    for stored, image, size, box in (
+        (store.images[6], tall, (12, 24), (0, 6, 12, 18)),
+        (store.images[7], wide, (24, 12), (6, 0, 18, 12)),
+    ):
+        expected = np.asarray(image.resize(size, Image.Resampling.BICUBIC).crop(box), np.float64)
+        # resizing the whole image rounds some filter weights the other way
+        np.testing.assert_allclose(stored, expected, rtol=0, atol=1)
     assert ImageStore.prepare(folder(root, stored_pixels=9), tmp_path / "out", max_pixels=12).side == 9
 
 

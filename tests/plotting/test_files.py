@@ -1,0 +1,74 @@
+"""Writing figures: which, in what form, and what stays as it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import pytest
+from PIL import Image
+
+from gpscale.plotting import draw_all
+from tests.plotting.conftest import SyntheticStudy
+
+
+def test_a_study_of_any_macs_has_front_rule_and_surface(study: SyntheticStudy, tmp_path: Path) -> None:
+    files = draw_all(study, tmp_path / "figures")
+    assert [file.name for file in files] == [
+        f"{name}.{kind}" for name in ("front", "rule", "surface") for kind in ("png", "svg")
+    ]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(file.name for file in files)
+
+
+def test_a_line_sweep_has_a_line_and_a_grid_sweep_a_surface(
+    line_study: SyntheticStudy, grid_study: SyntheticStudy, tmp_path: Path
+) -> None:
+    assert {file.stem for file in draw_all(line_study, tmp_path / "line")} == {"line"}
+    assert {file.stem for file in draw_all(grid_study, tmp_path / "grid")} == {"surface"}
+
+
+def test_a_figure_that_the_study_no_longer_has_is_removed(line_study: SyntheticStudy, tmp_path: Path) -> None:
+    (tmp_path / "front.png").write_bytes(b"of an earlier fit")
+    (tmp_path / "notes.txt").write_text("mine")
+    draw_all(line_study, tmp_path)
+    assert not (tmp_path / "front.png").exists()
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_the_same_study_gives_the_same_bytes_whatever_the_user_has_set(study: SyntheticStudy, tmp_path: Path) -> None:
+    first = draw_all(study, tmp_path / "first")
+    with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 9, "savefig.dpi": 30, "svg.hashsalt": "other"}):
+        second = draw_all(study, tmp_path / "second")
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+
+
+def test_drawing_leaves_the_users_settings_and_backend_alone(line_study: SyntheticStudy, tmp_path: Path) -> None:
+    with matplotlib.rc_context({"font.size": 20}):
+        before = dict(matplotlib.rcParams)
+        draw_all(line_study, tmp_path)
+        assert dict(matplotlib.rcParams) == before
+
+
+def test_figures_are_as_wide_as_a_column_of_a_paper(study: SyntheticStudy, tmp_path: Path) -> None:
+    draw_all(study, tmp_path)
+    widths = {name: Image.open(tmp_path / f"{name}.png").width / 300 for name in ("front", "rule", "surface")}
+    assert widths == pytest.approx({"front": 3.3, "rule": 6.9, "surface": 6.9}, abs=0.01)
+
+
+def test_plotting_is_imported_without_matplotlib_and_drawing_without_pyplot() -> None:
+    code = (
+        "import sys, gpscale.plotting; assert 'matplotlib' not in sys.modules;"
+        "gpscale.plotting.draw_all; assert 'matplotlib' in sys.modules; assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    from gpscale import plotting
+
+    assert all(callable(getattr(plotting, name)) for name in plotting.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'plot_nothing'"):
+        _ = plotting.plot_nothing

@@ -1,0 +1,66 @@
+"""The rule's figure: the table behind it, and where it says that it extrapolates."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gpscale.errors import FitError
+from gpscale.factors import FACTOR_NAMES
+from gpscale.plotting import plot_rule, rule_data
+from tests.plotting.conftest import SyntheticStudy
+
+
+def test_the_table_is_what_the_rule_predicts(study: SyntheticStudy) -> None:
+    table = rule_data(study)
+    for column, name in enumerate(FACTOR_NAMES):
+        rows = table[(table["kind"] == "rule") & (table["factor"] == name)]
+        found = study.rule.predict(rows["c"])
+        for key, expected in (("value", found.factors), ("low", found.low), ("high", found.high)):
+            np.testing.assert_allclose(rows[key], expected[:, column])
+        np.testing.assert_allclose(rows["macs"], rows["c"] * study.base.macs)
+
+
+def test_the_table_holds_the_realised_factors_of_the_pareto_set(study: SyntheticStudy) -> None:
+    table = rule_data(study)
+    members = table[(table["kind"] == "pareto") & (table["factor"] == "width")]
+    np.testing.assert_array_equal(members["value"], study.rule.pareto_factors[:, 3])
+    assert len(members) == len(study.facts["pareto"]["survivors"])
+
+
+def test_what_lies_beyond_the_pareto_set_is_extrapolated_and_nothing_else(study: SyntheticStudy) -> None:
+    rule = rule_data(study).query("kind == 'rule'")
+    low, high = study.rule.front_range
+    tolerance = 1e-6
+    outside = (rule["c"] < low * (1 - tolerance)) | (rule["c"] > high * (1 + tolerance))
+    assert outside.any()
+    np.testing.assert_array_equal(rule["extrapolated"], outside)
+
+
+def test_the_rule_is_solid_over_the_pareto_set_and_dashed_beyond(study: SyntheticStudy) -> None:
+    low, high = (c * study.base.macs / 1e6 for c in study.rule.front_range)
+    for ax in plot_rule(study).axes:
+        parts = {line.get_linestyle(): line.get_xdata() for line in ax.lines if len(line.get_xdata()) > 20}
+        assert np.ptp(parts["-"]) == pytest.approx(high - low, rel=1e-6)
+        assert parts["--"].min() >= high * (1 - 1e-6) or parts["--"].max() <= low * (1 + 1e-6)
+
+
+def test_the_caption_says_what_the_band_is(study: SyntheticStudy) -> None:
+    assert "95 % band: GP and bootstrap over trials" in plot_rule(study).get_suptitle().replace("\n", " ")
+    plain = dataclasses.replace(study, fitted_rule=dataclasses.replace(study.rule, bootstrap=0))
+    assert plot_rule(plain).get_suptitle().replace("\n", " ").endswith("95 % band: GP")
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_every_factor_has_a_panel_with_the_base_inside(study: SyntheticStudy, columns: int) -> None:
+    panels = plot_rule(study, columns=columns).axes
+    assert len(panels) == 4
+    assert all(ax.get_ylim()[0] < 1 < ax.get_ylim()[1] for ax in panels)
+    assert all(ax.get_xscale() == ax.get_yscale() == "log" for ax in panels)
+
+
+def test_a_study_without_a_rule_is_refused(line_study: SyntheticStudy) -> None:
+    with pytest.raises(FitError, match="holds MACs fixed"):
+        plot_rule(line_study)

@@ -1,0 +1,87 @@
+"""Contours over two factors: which factors, within which bounds, and what is marked."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from gpscale.errors import FitError, UnknownNameError
+from gpscale.plotting import plot_surface, surface_data
+from gpscale.surrogate.surface import Surface
+from tests.plotting.conftest import SyntheticStudy, make_study
+
+SIZE = 40
+
+
+def test_the_table_is_the_slice_through_the_base(study: SyntheticStudy) -> None:
+    table = surface_data(study, size=SIZE)
+    assert table.columns.tolist() == ["resolution", "width", "mean", "std"]
+    assert len(table) == SIZE**2
+    rows = table.iloc[[3, 700, -1]]
+    found = study.surface.predict([[row.resolution, 1.0, 1.0, row.width] for row in rows.itertuples()])
+    np.testing.assert_allclose(rows["mean"], found.mean)
+    np.testing.assert_allclose(rows["std"], found.std)
+
+
+def test_nothing_is_drawn_beyond_the_observed_bounds(study: SyntheticStudy) -> None:
+    table = surface_data(study, ("vit_depth", "ir_depth"), size=SIZE)
+    for name in ("vit_depth", "ir_depth"):
+        assert table[name].min() == pytest.approx(study.finished[name].min())
+        assert table[name].max() == pytest.approx(study.finished[name].max())
+
+
+def test_a_grid_sweep_shows_the_factors_that_it_varied_and_its_macs(grid_study: SyntheticStudy) -> None:
+    figure = plot_surface(grid_study, size=SIZE)
+    assert figure.axes[0].get_xlabel().startswith("width")
+    assert figure.axes[0].get_ylabel().startswith("resolution")
+    assert re.search(r"at fixed MACs \(29\.\dM to 30\.\dM\)", figure.get_suptitle().replace("\n", " "))
+
+
+def test_the_caption_of_a_slice_says_that_macs_vary(study: SyntheticStudy) -> None:
+    caption = plot_surface(study, size=SIZE).get_suptitle().replace("\n", " ")
+    assert "slice of the joint top-1 surface over resolution and width at d_i=1, d_m=1; MACs vary" in caption
+
+
+def test_trials_are_crosses_and_the_maximum_is_a_star_at_the_highest_mean(study: SyntheticStudy) -> None:
+    mean = plot_surface(study, size=SIZE).axes[0]
+    (crosses,) = [line for line in mean.lines if line.get_marker() == "x"]
+    np.testing.assert_array_equal(crosses.get_xydata(), study.finished[["resolution", "width"]])
+    (star,) = [line for line in mean.lines if line.get_marker() == "*"]
+    table = surface_data(study, size=SIZE)
+    best = table.loc[table["mean"].idxmax()]
+    np.testing.assert_allclose(star.get_xydata(), [[best["resolution"], best["width"]]])
+    assert f"maximum {best['mean']:.1%}"[:-1] in " ".join(text.get_text() for text in mean.texts)
+
+
+def test_colour_bars_carry_units(study: SyntheticStudy) -> None:
+    bars = [ax.get_ylabel() for ax in plot_surface(study, outcome="top5", size=SIZE).axes[2:]]
+    assert bars == ["mean top-5 (%)", "standard deviation of top-5 (points)"]
+
+
+def test_a_factor_that_no_trial_varies_gives_way_to_one_that_varies(study: SyntheticStudy) -> None:
+    finished = study.finished.assign(width=1.25)
+    surface = Surface.fit(finished[list(study.surface.names)], study.surface.names, finished["top1"], restarts=1)
+    table = surface_data(dataclasses.replace(study, surface=surface), size=SIZE)
+    assert table.columns.tolist()[:2] == ["resolution", "vit_depth"]
+
+
+def test_two_factors_must_vary(line_study: SyntheticStudy) -> None:
+    with pytest.raises(FitError, match="2 factors.*Got resolution"):
+        surface_data(line_study)
+
+
+def test_an_unknown_factor_is_refused_with_the_nearest(study: SyntheticStudy) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'width'"):
+        plot_surface(study, ("resolution", "widht"))
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_panels_do_not_overlap(columns: int) -> None:
+    figure = plot_surface(make_study(100, seed=2), columns=columns, size=SIZE)
+    figure.draw_without_rendering()
+    boxes = [ax.get_tightbbox() for ax in figure.axes]
+    mean, std, mean_bar, std_bar = boxes
+    assert not any(a.overlaps(b) for a, b in ((mean, std), (mean, std_bar), (mean_bar, std), (mean_bar, std_bar)))
