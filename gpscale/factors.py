@@ -70,7 +70,7 @@ class Bounds:
         resolution, ir_depth, vit_depth, width: `(low, high)`, `0 < low <= high`.
 
     Raises:
-        FactorError: A bound is not positive, or `low > high`.
+        FactorError: A bound is no positive number, or `low > high`.
     """
 
     resolution: tuple[float, float] = (0.5, 2.0)
@@ -79,11 +79,17 @@ class Bounds:
     width: tuple[float, float] = (0.4, 1.4)
 
     def __post_init__(self) -> None:
-        for name, (low, high) in self.to_dict().items():
+        for name, span in self.to_dict().items():
+            try:
+                low, high = map(float, span)
+            except (TypeError, ValueError):
+                raise FactorError(f"{name} must be two numbers. Got {span!r}. Write (0.5, 2.0), for example.") from None
             if not (0 < low <= high < math.inf):
                 raise FactorError(
                     f"{name} needs 0 < low <= high. Got low={low}, high={high}. Swap or widen the two bounds."
                 )
+            # tuples of floats, whatever came in, because spaces are kept by their bounds
+            object.__setattr__(self, name, (low, high))
 
     def to_dict(self) -> dict[str, tuple[float, float]]:
         """Return `(low, high)` by factor name."""
@@ -91,10 +97,14 @@ class Bounds:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, tuple[float, float]]) -> Bounds:
-        """Read bounds by factor name; absent ones keep their default."""
+        """Read bounds by factor name; absent ones keep their default.
+
+        Raises:
+            UnknownNameError: A key is no factor.
+        """
         for name in values:
             check_factor_name(name)
-        return cls(**{name: (float(low), float(high)) for name, (low, high) in values.items()})
+        return cls(**values)
 
 
 PAPER_BOUNDS = Bounds(resolution=(0.8, 1.7), ir_depth=(1.3, 2.3), vit_depth=(0.8, 1.6), width=(0.4, 1.2))

@@ -26,6 +26,8 @@ from gpscale.trial import TrialRecord, TrialState
 from gpscale.units import format_macs, parse_macs
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from gpscale.surrogate.diagnostics import Diagnostics
 
 TRIAL_COLUMNS = (
@@ -224,6 +226,36 @@ class Study:
         held = parse_macs(macs)
         candidates = self.space.feasible((1 - tolerance) * held, (1 + tolerance) * held)
         return self.joint_surface(outcome).profile(factor, candidates.factors)
+
+    def plot_front(self, **options: Any) -> Figure:
+        """Draw top-1 against MACs with the front and the base; options as in `gpscale.plotting.plot_front`."""
+        from gpscale import plotting
+
+        return plotting.plot_front(self, **options)
+
+    def plot_rule(self, **options: Any) -> Figure:
+        """Draw the factors of the Pareto set against MACs with the rule; options as in `gpscale.plotting.plot_rule`."""
+        from gpscale import plotting
+
+        return plotting.plot_rule(self, **options)
+
+    def plot_surface(self, x: str | None = None, y: str | None = None, **options: Any) -> Figure:
+        """Draw contours of a surface over two factors, mean and standard deviation.
+
+        Args:
+            x: Factor of the first axis; None for those that the sweep was made for, else resolution and width.
+            y: Factor of the second axis.
+            **options: As in `gpscale.plotting.plot_surface`.
+        """
+        from gpscale import plotting
+
+        return plotting.plot_surface(self, (x, y) if x and y else None, **options)
+
+    def plot_line(self, factor: str | None = None, **options: Any) -> Figure:
+        """Draw a surface along one factor with its 95 % bands; options as in `gpscale.plotting.plot_line`."""
+        from gpscale import plotting
+
+        return plotting.plot_line(self, factor, **options)
 
     def summary(self, shares: Sequence[float] = (0.25, 0.5, 0.75, 1.0)) -> dict[str, Any]:
         """Return what the last fit found, as JSON values.

@@ -55,5 +55,5 @@ def format_macs(macs: float) -> str:
 def _as_float(value: object) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan

@@ -111,7 +111,8 @@ class MobileViTV2:
         else:
             whole = sum(self._base_counts(factor))
             totals = np.arange(int(round_half_up(low * whole)), int(round_half_up(high * whole)) + 1)
-            values = totals / whole
+            # a total may be reached only by rounding from within, so its own ratio can lie outside
+            values = np.clip(totals / whole, low, high)
         integers = self.realise(base, factor, values, pixel_step)
         _, first = np.unique(integers, axis=0, return_index=True)
         return values[np.sort(first)]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from gpscale.plotting.files import draw_all
     from gpscale.plotting.front import front_data, plot_front
     from gpscale.plotting.line import line_data, plot_line
+    from gpscale.plotting.look import style
     from gpscale.plotting.rule import plot_rule, rule_data
-    from gpscale.plotting.style import style
     from gpscale.plotting.surface import plot_surface, surface_data
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "surface_data",
 ]
 
-_MODULES = {"StudyLike": "base", "draw_all": "files", "style": "style"}
+_MODULES = {"StudyLike": "base", "draw_all": "files", "style": "look"}
 
 
 def __getattr__(name: str) -> Any:

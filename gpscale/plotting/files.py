@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from gpscale.plotting.base import StudyLike
 from gpscale.plotting.front import plot_front
 from gpscale.plotting.line import plot_line
+from gpscale.plotting.look import style
 from gpscale.plotting.rule import plot_rule
 from gpscale.plotting.slices import varying_names
-from gpscale.plotting.style import style
 from gpscale.plotting.surface import plot_surface
 from gpscale.run_dir import write_atomically
 

@@ -11,7 +11,7 @@ from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting.base import Columns, StudyLike, is_base
 from gpscale.plotting.labels import MILLION, PERCENT, Label, along, place_labels
-from gpscale.plotting.style import (
+from gpscale.plotting.look import (
     BLUE,
     FAINT,
     GREEN,

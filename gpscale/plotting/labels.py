@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-from gpscale.plotting.style import SMALL, halo, root
+from gpscale.plotting.look import SMALL, halo, root
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -128,6 +128,5 @@ def _cost(box: Bbox, frame: Bbox, taken: Sequence[Bbox], marks: FloatArray) -> f
     x, y = marks.T
     hidden = np.count_nonzero((x > box.x0) & (x < box.x1) & (y > box.y0) & (y < box.y1))
     outside = bool(box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1)
-    return (
-        _COST_OUTSIDE * outside + _COST_LABEL * sum(bool(box.overlaps(other)) for other in taken) + _COST_MARK * hidden
-    )
+    overlapped = sum(bool(box.overlaps(other)) for other in taken)
+    return _COST_OUTSIDE * outside + _COST_LABEL * overlapped + _COST_MARK * hidden

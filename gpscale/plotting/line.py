@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from gpscale.plotting.base import Columns, StudyLike, is_base
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, Label, along, place_labels
+from gpscale.plotting.look import BLUE, GREEN, INK, LINE, RED, caption, dress, new_figure, root, style
 from gpscale.plotting.slices import choose_names, describe, held
-from gpscale.plotting.style import BLUE, GREEN, INK, LINE, RED, caption, dress, new_figure, root, style
 from gpscale.surrogate.views import SurfaceLine
 
 _HEIGHTS: dict[Columns, float] = {1: 2.7, 2: 3.4}

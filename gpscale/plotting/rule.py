@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting.base import Columns, StudyLike
 from gpscale.plotting.labels import FACTOR_LABELS, MILLION
-from gpscale.plotting.style import BLUE, INK, LINE, MUTED, caption, dress, log_x, log_y, new_figure, root, style
+from gpscale.plotting.look import BLUE, INK, LINE, MUTED, caption, dress, log_x, log_y, new_figure, root, style
 
 _HEIGHTS: dict[Columns, float] = {1: 3.4, 2: 2.2}
 _PANELS: dict[Columns, tuple[int, int]] = {1: (2, 2), 2: (1, 4)}

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure, SubFigure
 
 from gpscale.plotting.base import Columns, StudyLike
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, Label, place_labels
+from gpscale.plotting.look import GREEN, INK, caption, dress, halo, new_figure, root, style
 from gpscale.plotting.slices import choose_names, describe, held
-from gpscale.plotting.style import GREEN, INK, caption, dress, halo, new_figure, root, style
 from gpscale.surrogate.views import SurfaceGrid
 
 SIZE = 500

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -33,7 +34,7 @@ class Line:
 
     Raises:
         UnknownNameError: `factor` or `compensate` is no factor.
-        FactorError: They are the same.
+        FactorError: They are the same, or a number is not positive.
     """
 
     factor: str = "resolution"
@@ -46,6 +47,7 @@ class Line:
 
     def __post_init__(self) -> None:
         _check_factors((self.factor,), _names(self.compensate))
+        _check_positive(c=self.c, tolerance=self.tolerance)
 
     def feasible(self, space: SearchSpace, band: Band) -> SearchSpace:
         """Return, for each level of the factor, the architecture that comes closest to the MACs by compensation."""
@@ -71,7 +73,7 @@ class Grid:
 
     Raises:
         UnknownNameError: A name is no factor.
-        FactorError: Two of the names are the same, or the lattice has no points.
+        FactorError: Two of the names are the same, the lattice has no points, or a number is not positive.
     """
 
     factors: tuple[str, str] = ("resolution", "width")
@@ -84,9 +86,14 @@ class Grid:
     fixed_macs: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        _check_pair("factors", self.factors, "two factors that vary", '("resolution", "width")')
         _check_factors(tuple(self.factors), _names(self.compensate))
-        if len(self.shape) != 2 or min(self.shape) < 2:
-            raise FactorError(f"`shape` must be two numbers of at least 2. Got {self.shape}. Take (6, 6), for example.")
+        _check_pair("shape", self.shape, "two whole numbers of at least 2", "(6, 6)")
+        if not all(isinstance(points, int) and points >= 2 for points in self.shape):
+            raise FactorError(
+                f"`shape` must be two whole numbers of at least 2. Got {self.shape!r}. Take (6, 6), for example."
+            )
+        _check_positive(c=self.c, tolerance=self.tolerance)
 
     def feasible(self, space: SearchSpace, band: Band) -> SearchSpace:
         """Return, for each lattice point, the architecture that comes closest to the MACs by compensation."""
@@ -102,7 +109,21 @@ class Grid:
 
 
 def _names(compensate: str | Iterable[str]) -> tuple[str, ...]:
-    return (compensate,) if isinstance(compensate, str) else tuple(compensate)
+    names = tuple(compensate) if isinstance(compensate, list | tuple) else (compensate,)
+    if not names:
+        raise FactorError(f"`compensate` must name at least one factor. Got none. Known: {', '.join(FACTOR_NAMES)}.")
+    return names
+
+
+def _check_pair(option: str, value: object, rule: str, example: str) -> None:
+    if not (isinstance(value, list | tuple) and len(value) == 2):
+        raise FactorError(f"`{option}` must be {rule}. Got {value!r}. Take {example}, for example.")
+
+
+def _check_positive(**options: object) -> None:
+    for option, value in options.items():
+        if not (isinstance(value, int | float) and 0 < value < math.inf):
+            raise FactorError(f"`{option}` must be a positive number. Got {value!r}. Leave it out for the default.")
 
 
 def _check_factors(vary: tuple[str, ...], compensate: tuple[str, ...]) -> None:

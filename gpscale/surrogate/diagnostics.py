@@ -1,7 +1,7 @@
 """How well a surface predicts a trial that it has not seen, and whether it knows more than MACs do.
 
-Everything is leave-one-out, for one more training (noise included). The closed form at the fitted hyperparameters is not
-enough: four lengthscales that have seen a trial know something of it, and on accuracies of pure noise such scores
+Everything is leave-one-out, for one more training (noise included). The closed form at the fitted hyperparameters is
+not enough: four lengthscales that have seen a trial know something of it, and on accuracies of pure noise such scores
 prefer four factors to MACs nine times of ten. So the hyperparameters that judge a trial are fitted without it, in up to
 `MAX_FOLDS` folds of trials; given them, each trial of the fold is predicted from all others in closed form.
 

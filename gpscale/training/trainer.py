@@ -51,8 +51,13 @@ class Outcome:
 
 
 def initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Build a model whose weights depend on `seed` alone; the global generator is left as it was."""
-    with torch.random.fork_rng():
+    """Build a model whose weights depend on `seed` alone; the global generator is left as it was.
+
+    Args:
+        build: Makes the model, on the CPU.
+        seed: Decides the weights.
+    """
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build()
 
@@ -102,7 +107,7 @@ def train(
     reporter = _Reporter(training, trial_id, report)
     last_save = last_report = time.monotonic()
     # the global generator, from which dropout draws, belongs to the caller
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[training.device] if training.device.type == "cuda" else []):
         while training.position.epoch < recipe.epochs:
             for _ in training.steps():
                 now = time.monotonic()

@@ -53,11 +53,8 @@ def make_study(n: int, names: tuple[str, ...] = FACTOR_NAMES, seed: int = 0) -> 
     c = r**2 * w**2 * (d_i + d_m) / 2 if names == FACTOR_NAMES else np.full(n, 1.0) + generator.uniform(-0.02, 0.02, n)
     loss = sum((np.log(factors[:, FACTOR_NAMES.index(name)]) - 0.1) ** 2 for name in names)
     top1 = 0.45 + 0.05 * np.log(c) - 0.1 * loss + generator.normal(0, 0.005, n)
-    columns: dict[str, Any] = {
-        "id": [f"{i:016x}" for i in range(n)],
-        "macs": np.round(c * BASE_MACS).astype(int),
-        "c": c,
-    }
+    macs = np.round(c * BASE_MACS).astype(int)
+    columns: dict[str, Any] = {"id": [f"{i:016x}" for i in range(n)], "macs": macs, "c": c}
     columns |= dict(zip(FACTOR_NAMES, factors.T, strict=True)) | {"top1": top1, "top5": top1 + 0.3}
     finished = pd.DataFrame(columns).sort_values(["macs", "id"], ignore_index=True)
     surface = Surface.fit(finished[list(names)].to_numpy(), names, finished["top1"].to_numpy(), restarts=1)

@@ -14,12 +14,16 @@ from gpscale.plotting import draw_all
 from tests.plotting.conftest import SyntheticStudy
 
 
-def test_a_study_of_any_macs_has_front_rule_and_surface(study: SyntheticStudy, tmp_path: Path) -> None:
-    files = draw_all(study, tmp_path / "figures")
-    assert [file.name for file in files] == [
+@pytest.fixture(scope="module")
+def written(study: SyntheticStudy, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return draw_all(study, tmp_path_factory.mktemp("study") / "figures")
+
+
+def test_a_study_of_any_macs_has_front_rule_and_surface(written: list[Path]) -> None:
+    assert [file.name for file in written] == [
         f"{name}.{kind}" for name in ("front", "rule", "surface") for kind in ("png", "svg")
     ]
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(file.name for file in files)
+    assert sorted(path.name for path in written[0].parent.iterdir()) == sorted(file.name for file in written)
 
 
 def test_a_line_sweep_has_a_line_and_a_grid_sweep_a_surface(
@@ -37,24 +41,26 @@ def test_a_figure_that_the_study_no_longer_has_is_removed(line_study: SyntheticS
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_the_same_study_gives_the_same_bytes_whatever_the_user_has_set(study: SyntheticStudy, tmp_path: Path) -> None:
-    first = draw_all(study, tmp_path / "first")
+def test_the_same_study_gives_the_same_bytes_whatever_the_user_has_set(
+    study: SyntheticStudy, written: list[Path], tmp_path: Path
+) -> None:
     with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 9, "savefig.dpi": 30, "svg.hashsalt": "other"}):
-        second = draw_all(study, tmp_path / "second")
-    for one, other in zip(first, second, strict=True):
+        again = draw_all(study, tmp_path)
+    for one, other in zip(written, again, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
 
 
 def test_drawing_leaves_the_users_settings_and_backend_alone(line_study: SyntheticStudy, tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 20}):
         before = dict(matplotlib.rcParams)
+        backend = matplotlib.get_backend(auto_select=False)
         draw_all(line_study, tmp_path)
+        assert matplotlib.get_backend(auto_select=False) == backend
         assert dict(matplotlib.rcParams) == before
 
 
-def test_figures_are_as_wide_as_a_column_of_a_paper(study: SyntheticStudy, tmp_path: Path) -> None:
-    draw_all(study, tmp_path)
-    widths = {name: Image.open(tmp_path / f"{name}.png").width / 300 for name in ("front", "rule", "surface")}
+def test_figures_are_as_wide_as_columns_of_a_paper(written: list[Path]) -> None:
+    widths = {file.stem: Image.open(file).width / 300 for file in written if file.suffix == ".png"}
     assert widths == pytest.approx({"front": 3.3, "rule": 6.9, "surface": 6.9}, abs=0.01)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -52,30 +53,36 @@ def test_along_walks_a_line_in_even_steps() -> None:
 
 @pytest.mark.parametrize("columns", [1, 2])
 @pytest.mark.parametrize("plot", PLOTS)
-def test_no_text_is_smaller_than_seven_points_or_leaves_the_figure(
-    plot: object, columns: Columns, large_study: SyntheticStudy
+def test_every_text_is_readable_and_apart_at_a_hundred_trials(
+    plot: Callable[..., Figure], columns: Columns, large_study: SyntheticStudy
 ) -> None:
-    figure: Figure = plot(large_study, columns=columns)  # type: ignore[operator]
+    options = {"size": 40} if plot is plot_surface else {}
+    figure = plot(large_study, columns=columns, **options)
     figure.draw_without_rendering()
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
     assert min(text.get_fontsize() for text in texts) >= 7
-    tight = figure.get_tightbbox()
-    width, height = figure.get_size_inches()
+    assert_is_inside(figure)
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        labels = [label for tick in ticks for label in (tick.label1, tick.label2) if label.get_visible()]
+        boxes = [label.get_window_extent() for label in labels if label.get_text()]
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2)), axis
+
+
+def test_a_caption_is_broken_to_fit_a_part_of_a_figure(study: SyntheticStudy) -> None:
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    part, _ = figure.subfigures(1, 2)
+    assert plot_rule(study, part, columns=1) is figure
+    figure.draw_without_rendering()
+    caption = next(text for text in part.texts if "rule" in text.get_text())
+    assert caption.get_text().count("\n") >= 1
+    assert part.bbox.x0 <= caption.get_window_extent().x0 < caption.get_window_extent().x1 <= part.bbox.x1
+
+
+def assert_is_inside(figure: Figure) -> None:
+    tight, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     assert tight.x0 >= 0
     assert tight.y0 >= 0
     assert tight.x1 <= width
     assert tight.y1 <= height
-
-
-@pytest.mark.parametrize("columns", [1, 2])
-@pytest.mark.parametrize("plot", PLOTS)
-def test_ticks_do_not_run_into_each_other(plot: object, columns: Columns, large_study: SyntheticStudy) -> None:
-    figure: Figure = plot(large_study, columns=columns)  # type: ignore[operator]
-    figure.draw_without_rendering()
-    for ax in figure.axes:
-        for axis in (ax.xaxis, ax.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
-            labels = [label for tick in ticks for label in (tick.label1, tick.label2) if label.get_visible()]
-            boxes = [label.get_window_extent() for label in labels if label.get_text()]
-            assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2)), axis

@@ -10,8 +10,9 @@ import pytest
 
 from gpscale.errors import FitError, UnknownNameError
 from gpscale.plotting import plot_surface, surface_data
+from gpscale.plotting.base import Columns
 from gpscale.surrogate.surface import Surface
-from tests.plotting.conftest import SyntheticStudy, make_study
+from tests.plotting.conftest import SyntheticStudy
 
 SIZE = 40
 
@@ -79,8 +80,8 @@ def test_an_unknown_factor_is_refused_with_the_nearest(study: SyntheticStudy) ->
 
 
 @pytest.mark.parametrize("columns", [1, 2])
-def test_panels_do_not_overlap(columns: int) -> None:
-    figure = plot_surface(make_study(100, seed=2), columns=columns, size=SIZE)
+def test_panels_do_not_overlap(columns: Columns, large_study: SyntheticStudy) -> None:
+    figure = plot_surface(large_study, columns=columns, size=SIZE)
     figure.draw_without_rendering()
     boxes = [ax.get_tightbbox() for ax in figure.axes]
     mean, std, mean_bar, std_bar = boxes

@@ -66,10 +66,10 @@ def test_a_surface_that_sees_only_macs_is_told_so() -> None:
 def test_accuracies_of_pure_noise_rarely_seem_to_know_more() -> None:
     factors, macs = make_trials()
     told = []
-    for seed in range(10):
+    for seed in range(6):
         values = np.random.default_rng(seed).uniform(0.4, 0.5, N)
         told.append(diagnose(Surface.fit(factors, FACTOR_NAMES, values, restarts=1), macs, restarts=1))
-    assert sum(found.knows_more_than_macs for found in told) <= 2
+    assert sum(found.knows_more_than_macs for found in told) <= 1
     assert np.mean([found.joint.spearman for found in told]) < 0.2
 
 
@@ -84,7 +84,8 @@ def test_hyperparameters_that_judge_a_trial_have_not_seen_it(n: int) -> None:
     mean, std = cross_fit(inputs, outcomes)
     wild_mean, wild_std = cross_fit(inputs, wild)
     if n <= 20:
-        assert (wild_mean[worst], wild_std[worst]) == (mean[worst], std[worst])
+        assert wild_mean[worst] == pytest.approx(mean[worst], abs=1e-12)
+        assert wild_std[worst] == pytest.approx(std[worst], abs=1e-12)
     assert std.shape == (n,)
     assert wild_std[worst] < 0.5 * np.delete(wild_std, worst).max()
 

@@ -65,8 +65,19 @@ class PackedFile:
     """Encoded images one after the other in one mapped file."""
 
     def __init__(self, file: Path, ends: Path) -> None:
+        """Map a file.
+
+        Args:
+            file: The images.
+            ends: int64 (N,), where each image ends, bytes.
+
+        Raises:
+            OSError, ValueError: A file is absent or cut short.
+        """
         self._bytes = np.memmap(file, np.uint8, "r")
         self._ends = np.load(ends)
+        if self._ends[-1] != len(self._bytes):
+            raise ValueError(f"{file} has {len(self._bytes)} bytes, not {self._ends[-1]}")
 
     def __getitem__(self, index: int) -> bytes:
         start = self._ends[index - 1] if index else 0

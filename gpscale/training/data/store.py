@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,12 @@ class ImageStore:
             DataError: The images are missing, corrupt, or too few to split.
         """
         prepare_store(config, directory, max_pixels)
-        return cls.open(directory)
+        try:
+            return cls.open(directory)
+        except DataError:  # a file of an older preparation is gone or cut short
+            (directory / META_FILE).unlink(missing_ok=True)
+            prepare_store(config, directory, max_pixels)
+            return cls.open(directory)
 
     @classmethod
     def open(cls, directory: Path) -> ImageStore:
@@ -81,7 +87,7 @@ class ImageStore:
                 side=meta["side"],
                 reader=_reader(directory, meta),
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"{directory} must hold the decoded images of a sweep. Got: {error}. Run the sweep again."
             ) from error

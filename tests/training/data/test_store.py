@@ -141,6 +141,21 @@ def test_a_preparation_that_was_cut_off_is_done_again(tmp_path):
     assert ImageStore.prepare(folder(root), tmp_path / "out", max_pixels=12).fingerprint == first.fingerprint
 
 
+def test_files_that_are_gone_or_cut_short_are_made_again(tmp_path):
+    root = write_folder(tmp_path / "in")
+    write_parquet(tmp_path / "train.parquet", [path.read_bytes() for path in sorted(root.rglob("*.png"))], [0, 1] * 6)
+    stored, packed = folder(root), DataConfig(source="parquet", root=tmp_path, memory_cap=100, stream_workers=0)
+    for config, names in ((stored, ("images.npy", "split.npz")), (packed, ("packed.bin", "ends.npy"))):
+        out = tmp_path / config.source
+        expected = everything(ImageStore.prepare(config, out, max_pixels=12))
+        for name in names:
+            with (out / name).open("r+b") as file:
+                file.truncate(file.seek(0, os.SEEK_END) - 7)
+            assert torch.equal(everything(ImageStore.prepare(config, out, max_pixels=12)), expected)
+            (out / name).unlink()
+            assert torch.equal(everything(ImageStore.prepare(config, out, max_pixels=12)), expected)
+
+
 def test_a_store_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match="absent must hold"):
         ImageStore.open(tmp_path / "absent")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import textwrap
 from typing import Any
 
 from matplotlib import style as mpl_style
@@ -43,9 +42,6 @@ _LOG_STEPS = (
     (math.inf, (1,)),
 )
 """Largest ratio of an axis' ends, and the ticks of a decade below it."""
-
-_CHARACTERS_PER_INCH = 19.5
-"""Of the small font, on the safe side."""
 
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are the same everywhere
@@ -100,9 +96,15 @@ def root(place: Axes | Figure | SubFigure) -> Figure:
 
 def caption(place: Figure | SubFigure, text: str) -> None:
     """Write what is seen above all panels, broken into lines that fit."""
-    inches = root(place).get_figwidth() * place.bbox.width / root(place).bbox.width
-    lines = textwrap.fill(text, math.floor(inches * _CHARACTERS_PER_INCH))
-    place.suptitle(lines, x=0.01, ha="left", fontsize=SMALL, color=MUTED)
+    title = place.suptitle("", x=0.01, ha="left", fontsize=SMALL, color=MUTED)
+    lines = [""]
+    for word in text.split():
+        title.set_text(f"{lines[-1]} {word}".strip())
+        if lines[-1] and title.get_window_extent().width > 0.98 * place.bbox.width:
+            lines.append(word)
+        else:
+            lines[-1] = title.get_text()
+    title.set_text("\n".join(lines))
 
 
 def dress(ax: Axes | SecondaryAxis) -> None:
