@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import math
 import os
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from gpscale import families
-from gpscale.errors import FitError, OutOfRangeError, UnknownNameError
+from gpscale.errors import FitError, OutOfRangeError, UnitError, UnknownNameError
 from gpscale.factors import Bounds, Factors
 from gpscale.families import Architecture, Base
 from gpscale.rules.gp_rule import GPRule
@@ -239,7 +240,7 @@ def recommend(
         The recommendation; its MACs are never above the budget.
 
     Raises:
-        UnitError: `macs` is no positive number.
+        UnitError: `macs` or `num_classes` is no positive number.
         UnknownNameError: `study`, `base` or `method` is not known.
         OutOfRangeError: The budget lies outside what the study has measured, relative to the base.
         BudgetError: No architecture of the base fits.
@@ -252,9 +253,12 @@ def recommend(
     if method not in get_args(Method):
         raise UnknownNameError.of("method", method, get_args(Method))
     budget = parse_macs(macs)
+    if num_classes is not None and num_classes < 1:
+        raise UnitError(f"num_classes must be at least 1. Got {num_classes}. Leave it out for the study's own.")
     fitted = load_study(find_study(study))
     classes = fitted.num_classes if num_classes is None else num_classes
-    chosen = _choose_base(fitted, budget, classes, base)
+    asked = _Asked(budget, classes, {"study": study and os.fspath(study), "num_classes": num_classes})
+    chosen = _choose_base(fitted, asked, base)
     space = fitted.space(chosen, classes)
     predicted = fitted.rule.predict(np.array([budget / space.base_macs]))
     requested = Factors(*(float(value) for value in predicted.factors[0]))
@@ -300,47 +304,64 @@ def _load_study(path: str, stamp: int) -> FittedStudy:
     return FittedStudy.load(RunDir(path))
 
 
-def _choose_base(fitted: FittedStudy, budget: int, num_classes: int, name: str | None) -> Base:
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """A budget, the classes to count with, and the options that a call with another budget or base must repeat."""
+
+    budget: int
+    num_classes: int
+    options: Mapping[str, Any]
+
+    def c(self, base: Base) -> float:
+        return self.budget / _macs(base, self.num_classes)
+
+    def call(self, macs: int, **more: str) -> str:
+        options = {"macs": macs, **more, **self.options}
+        arguments = ", ".join(f"{name}={json.dumps(value)}" for name, value in options.items() if value is not None)
+        return f"gpscale.recommend({arguments})"
+
+
+def _choose_base(fitted: FittedStudy, asked: _Asked, name: str | None) -> Base:
     low, high = fitted.rule.c_range
-    if name is not None:
-        base = families.parse_base(name)
-        base_macs = _macs(base, num_classes)
-        c = budget / base_macs
-        if low <= c <= high:
-            return base
+    if name is None:
+        base = _fitting_base(fitted, asked)
+        if base is None:
+            raise OutOfRangeError(
+                f"macs={format_macs(asked.budget)} must lie inside the range of {fitted.base.name} or of a stock base "
+                f"of {fitted.base.family}, c in [{low:.2f}, {high:.2f}] in study `{fitted.name}`. None of them fits. "
+                f"{_call_that_works(fitted, asked)}"
+            )
+        return base
+    base = families.parse_base(name)
+    if not low <= asked.c(base) <= high:
         raise OutOfRangeError(
-            f"macs={format_macs(budget)} is c={c:.2f} of base {base.name} ({format_macs(base_macs)}), but "
-            f"study `{fitted.name}` holds c in [{low:.2f}, {high:.2f}]. {_call_that_works(fitted, budget, num_classes)}"
+            f"macs={format_macs(asked.budget)} is c={asked.c(base):.2f} of base {base.name} "
+            f"({format_macs(_macs(base, asked.num_classes))}), but study `{fitted.name}` holds c in "
+            f"[{low:.2f}, {high:.2f}]. {_call_that_works(fitted, asked)}"
         )
-    if low <= budget / _macs(fitted.base, num_classes) <= high:
+    return base
+
+
+def _fitting_base(fitted: FittedStudy, asked: _Asked) -> Base | None:
+    """Return the study's base if the budget lies inside its range, else the stock base with c closest to a half."""
+    low, high = fitted.rule.c_range
+    if low <= asked.c(fitted.base) <= high:
         return fitted.base
-    stock = _nearest_stock(fitted, budget, num_classes)
-    if stock is None:
-        raise OutOfRangeError(
-            f"macs={format_macs(budget)} must lie inside the range of a stock base of {fitted.base.family}, c in "
-            f"[{low:.2f}, {high:.2f}] in study `{fitted.name}`. None of them fits. "
-            f"{_call_that_works(fitted, budget, num_classes)}"
-        )
-    return stock
-
-
-def _nearest_stock(fitted: FittedStudy, budget: int, num_classes: int) -> Base | None:
-    low, high = fitted.rule.c_range
     bases = [families.parse_base(name) for name in families.get(fitted.base.family).stock_bases]
-    c = {base: budget / _macs(base, num_classes) for base in bases}
-    legal = [base for base in bases if low <= c[base] <= high]
-    return min(legal, key=lambda base: abs(c[base] - _PREFERRED_C), default=None)
+    legal = [base for base in bases if low <= asked.c(base) <= high]
+    return min(legal, key=lambda base: abs(asked.c(base) - _PREFERRED_C), default=None)
 
 
-def _call_that_works(fitted: FittedStudy, budget: int, num_classes: int) -> str:
-    stock = _nearest_stock(fitted, budget, num_classes)
-    if stock is not None:
-        return f'Leave `base` out, or try gpscale.recommend(macs={budget}, base="{stock.name}").'
+def _call_that_works(fitted: FittedStudy, asked: _Asked) -> str:
+    base = _fitting_base(fitted, asked)
+    if base is not None:
+        return f"Leave `base` out, or try {asked.call(asked.budget, base=base.name)}."
     low, high = fitted.rule.c_range
-    sizes = [_macs(families.parse_base(name), num_classes) for name in families.get(fitted.base.family).stock_bases]
-    ends = (math.ceil(low * min(sizes)), math.floor(high * max(sizes)))
-    nearest = min(ends, key=lambda end: abs(end - budget))
-    return f"Try gpscale.recommend(macs={nearest}), the nearest budget that has one."
+    stock = (families.parse_base(name) for name in families.get(fitted.base.family).stock_bases)
+    sizes = [_macs(base, asked.num_classes) for base in (fitted.base, *stock)]
+    ends = [end for size in sizes for end in (math.ceil(low * size), math.floor(high * size))]
+    nearest = min(ends, key=lambda end: abs(end - asked.budget))
+    return f"Try {asked.call(nearest)}, the nearest budget that has one."
 
 
 def _macs(base: Base, num_classes: int) -> int:

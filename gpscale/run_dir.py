@@ -14,11 +14,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gpscale.atomic import atomic_file
 from gpscale.errors import RunDirError, UnknownNameError
 from gpscale.trial import TrialRecord
 
@@ -34,20 +34,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         content: Text (written as UTF-8) or bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    _sync_directory(path.parent)
+    with atomic_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -223,13 +211,3 @@ def find_study(study: str | os.PathLike[str] | None = None) -> RunDir:
         if (directory / "sweep.yaml").is_file():
             return RunDir(directory)
     raise UnknownNameError.of("study or run directory", str(study), shipped_studies())
-
-
-def _sync_directory(directory: Path) -> None:
-    # a rename is durable only once its directory is; platforms that cannot open a directory do without
-    with contextlib.suppress(OSError):
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from gpscale import families, recommender
-from gpscale.errors import FitError, OutOfRangeError
+from gpscale.errors import BudgetError, FitError, OutOfRangeError
 from gpscale.factors import FACTOR_NAMES, Bounds
 from gpscale.recommender import Recommendation
 from gpscale.rules.gp_rule import GPRule
@@ -34,6 +34,12 @@ TRIAL_COLUMNS = (
     "id", "state", "c", "macs", "params", *FACTOR_NAMES, "pixels", "top1", "top5", "top1_raw", "top5_raw",
     "validation_loss", "train_loss", "epochs", "seed", "seconds", "images_per_second", "reason", "detail",
 )  # fmt: skip
+_TRIAL_TYPES = {
+    **dict.fromkeys(TRIAL_COLUMNS, "float64"),
+    **dict.fromkeys(("id", "state", "reason", "detail"), "str"),
+    **dict.fromkeys(("macs", "params", "pixels", "seed"), "int64"),
+    "epochs": "Int64",  # a failed trial has none
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +134,7 @@ class Study:
         """
         base = families.parse_base(self.settings["base"])
         rows = [_trial_row(record, base, self.base.macs) for record in self.run.records()]
-        table = pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))
+        table = pd.DataFrame(rows, columns=list(TRIAL_COLUMNS)).astype(_TRIAL_TYPES)
         return table.sort_values(["macs", "id"], ignore_index=True)
 
     @property
@@ -306,7 +312,7 @@ class Study:
     def _recommendation_row(self, c: float) -> dict[str, Any]:
         try:
             return {"c": c, **self.recommend(c * self.base.macs, base=self.base.name).to_dict()}
-        except OutOfRangeError as error:
+        except (BudgetError, OutOfRangeError) as error:
             return {"c": c, "error": str(error)}
 
     def recommend(self, macs: str | float, **options: Any) -> Recommendation:

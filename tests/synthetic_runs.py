@@ -50,7 +50,8 @@ def write_run(
     )
     run = RunDir(path)
     write_atomically(run.sweep_file, config.to_yaml())
-    write_json(run.provenance_file, {"data": {"classes": [str(label) for label in range(CLASSES)]}})
+    classes = [str(label) for label in range(CLASSES)]
+    write_json(run.provenance_file, {"data": {"classes": classes, "fingerprint": "synthetic"}})
     failures = set(failed)
     for place, trial in enumerate(plan_trials(config, CLASSES, "synthetic")[:finished]):
         run.write_record(_failed(trial) if place in failures else _finished(trial, config, law))

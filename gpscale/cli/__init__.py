@@ -106,11 +106,12 @@ def recommend(
 
 
 def main() -> None:
-    """Run the command line; a gpscale error is printed in full and ends with exit code 2."""
+    """Run the command line; an error is printed in full, without a traceback, and ends with exit code 2."""
     # timm and GPyTorch still call a torch function that is going away; users of this command can do nothing about it
     warnings.filterwarnings("ignore", message=".*torch.jit.script.* is deprecated", category=FutureWarning)
     try:
         app()
-    except GpscaleError as error:
+    # an OSError is a full disk, a directory that may not be written ...: the user's to mend
+    except (GpscaleError, OSError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(2)

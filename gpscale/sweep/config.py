@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from gpscale import families, sampling
 from gpscale.errors import GpscaleError, SweepFileError, known_and_nearest
@@ -22,7 +23,7 @@ FREE_TO_CHANGE = ("trials", "fit", "data.root", "data.download", "data.memory_ca
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Span(_Section):
@@ -30,6 +31,12 @@ class Span(_Section):
 
     low: float = Field(gt=0.0, description="Lowest value.")
     high: float = Field(gt=0.0, description="Highest value.")
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> Span:
+        if self.low > self.high:
+            raise ValueError(f"`low` must not exceed `high`. Got low={self.low:g}, high={self.high:g}. Swap them.")
+        return self
 
 
 class SpaceConfig(_Section):
@@ -62,17 +69,26 @@ class SamplerConfig(BaseModel):
     name: str = Field("sobol", description="sobol, random, line or grid; further keys are the sampler's options.")
 
     @model_validator(mode="after")
-    def _options_are_known(self) -> SamplerConfig:
+    def _options_are_legal(self) -> SamplerConfig:
         self.make()
         return self
 
     def make(self) -> sampling.Sampler:
-        """Return the sampler."""
-        options = {key: tuple(value) if isinstance(value, list) else value for key, value in self._options().items()}
-        return sampling.make(self.name, **options)
+        """Return the sampler.
 
-    def _options(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
+        Raises:
+            UnknownNameError: No sampler, or none of its options, has that name.
+            SweepFileError: An option has a wrong type.
+        """
+        options = dict(self.model_extra or {})
+        kind = type(sampling.make(self.name))
+        if not options.keys() <= {field.name for field in dataclasses.fields(kind)}:  # type: ignore[arg-type]
+            return sampling.make(self.name, **options)  # raises, and names the options that there are
+        try:
+            return TypeAdapter(kind).validate_python(options)
+        except ValidationError as error:
+            faults = [_explain(type(self), {**fault, "loc": ("sampler", *fault["loc"])}) for fault in error.errors()]
+            raise SweepFileError("\n".join(dict.fromkeys(faults))) from None
 
 
 class FitConfig(_Section):
@@ -221,7 +237,8 @@ def _explain(model: type[BaseModel], fault: Any) -> str:
         return f"`{where}` must be set. It is not. Add it to the sweep file."
     rule = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "value_error":
-        return f"`{where}`: {rule}" if fault["loc"] else rule
+        # a rule that opens with a name of its own says already which setting it is about
+        return f"`{where}`: {rule}" if fault["loc"] and not rule.startswith(f"`{where}") else rule
     return f"`{where}`: {rule}. Got {fault['input']!r}. Correct it in the sweep file."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
@@ -12,7 +13,7 @@ from typing import Any
 
 from gpscale.errors import DataError, RunDirError
 from gpscale.execution import Event, Executor, Job
-from gpscale.run_dir import RunDir, write_atomically, write_json
+from gpscale.run_dir import RunDir, read_json, write_atomically, write_json
 from gpscale.study import Study
 from gpscale.sweep.config import SweepConfig
 from gpscale.sweep.fit import fit_run
@@ -53,6 +54,8 @@ def check(config: SweepConfig, run: RunDir) -> int:
     """
     if run.sweep_file.exists():
         _check_same_sweep(config, run)
+    elif run.path.exists() and not run.path.is_dir():
+        raise RunDirError(f"A run directory must be a directory. {run.path} is a file. Give another --name.")
     elif run.path.exists() and any(entry.name not in _LEFT_BY_A_KILLED_START for entry in run.path.iterdir()):
         raise RunDirError(
             f"A run directory must be empty or hold a sweep. {run.path} holds other files. Give another --name."
@@ -70,7 +73,7 @@ def prepare(config: SweepConfig, run: RunDir) -> Plan:
     """Decode the images, write the sweep into its run directory and return the plan.
 
     Raises:
-        GpscaleError: As `check` does.
+        GpscaleError: As `check` does; or the images are not those that the run directory was begun with.
     """
     num_classes = check(config, run)
     pixels = max(architecture.pixels for architecture in plan_architectures(config, num_classes))
@@ -81,6 +84,7 @@ def prepare(config: SweepConfig, run: RunDir) -> Plan:
     except DataError:
         _leave_nothing(run)
         raise
+    _check_same_images(run, store)
     trials = plan_trials(config, num_classes, store.fingerprint)
     write_atomically(run.sweep_file, config.to_yaml())
     write_json(run.provenance_file, _provenance(config, store))
@@ -133,10 +137,27 @@ def _check_same_sweep(config: SweepConfig, run: RunDir) -> None:
         )
 
 
+def _check_same_images(run: RunDir, store: ImageStore) -> None:
+    """Refuse images other than those that the run directory's trials have seen: their accuracies do not compare."""
+    if not run.provenance_file.exists():
+        return
+    begun = read_json(run.provenance_file)["data"]["fingerprint"]
+    if begun != store.fingerprint:
+        shutil.rmtree(run.images)
+        raise RunDirError(
+            f"All trials of a run directory are trained on the same images. {run.path} was begun with others "
+            f"(fingerprint {begun[:12]}, now {store.fingerprint[:12]}). Put the images back, or give this sweep "
+            "another --name."
+        )
+
+
 def _leave_nothing(run: RunDir) -> None:
     """Remove what a start that failed has written, unless a sweep was there before."""
     if not run.sweep_file.exists():
         shutil.rmtree(run.path, ignore_errors=True)
+        # the directory of the run directories too, unless it holds others
+        with contextlib.suppress(OSError):
+            run.path.parent.rmdir()
 
 
 def _provenance(config: SweepConfig, store: ImageStore) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from gpscale.errors import RunDirError
-from gpscale.training.atomic import atomic_file
+from gpscale.atomic import atomic_file
 from gpscale.training.curve import CurveRow
 
 CHECKPOINT_FILE = "checkpoint.pt"

@@ -8,7 +8,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from gpscale.training.atomic import atomic_file
+from gpscale.atomic import atomic_file
 
 CURVE_FILE = "curve.csv"
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpscale.errors import DataError
-from gpscale.training.atomic import atomic_file
+from gpscale.atomic import atomic_file
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.decoding import Pixels, decoded, encoded, opened
 from gpscale.training.data.sources import Item, Source, open_source

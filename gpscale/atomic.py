@@ -1,4 +1,4 @@
-"""Files that are either complete or absent."""
+"""Files that are either complete or absent: a crash at any moment leaves the old content or the new."""
 
 from __future__ import annotations
 
