@@ -30,10 +30,13 @@ MILLION = 1e6
 
 _DIRECTIONS = [("right", "bottom"), ("left", "bottom"), ("left", "top"), ("right", "top")]
 _DIRECTIONS += [("center", "bottom"), ("center", "top"), ("left", "center"), ("right", "center")]
-_DISTANCES = (3.0, 7.0, 13.0, 20.0)
-_LEADER_FROM = 10.0
-_PADDING = 1.5
-_COST_OUTSIDE, _COST_LABEL, _COST_MARK = 1e4, 1e3, 10.0
+_DISTANCES = (6.0, 9.0, 14.0, 21.0, 30.0, 45.0)
+_LEADER_FROM = 12.0
+_PADDING = 3.5
+"""Points (1/72 in): about the radius of the largest mark."""
+
+_COST_OUTSIDE, _COST_LABEL, _COST_MARK = 1e4, 1e3, 25.0
+"""In points of distance."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -128,7 +128,8 @@ def log_y(ax: Axes, low: float, high: float) -> None:
 
 def log_ticks(axis: Axis, low: float, high: float, few: bool = False) -> None:
     """Set ticks that a person would choose on a logarithmic axis from `low` to `high`."""
-    ratio = high / low * (2.5 if few else 1)
+    # four digits and a comma are what does not fit
+    ratio = high / low * (2.5 if few and high >= 1000 else 1)
     if high / low < 1.6:
         axis.set_major_locator(MaxNLocator(nbins=3 if few else 4, steps=[1, 2, 5, 10]))
     else:

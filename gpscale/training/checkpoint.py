@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gpscale.errors import RunDirError
 from gpscale.atomic import atomic_file
+from gpscale.errors import RunDirError
 from gpscale.training.curve import CurveRow
 
 CHECKPOINT_FILE = "checkpoint.pt"

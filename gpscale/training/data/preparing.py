@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpscale.errors import DataError
 from gpscale.atomic import atomic_file
+from gpscale.errors import DataError
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.decoding import Pixels, decoded, encoded, opened
 from gpscale.training.data.sources import Item, Source, open_source
