@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from gpscale import families, recommender
-from gpscale.errors import BudgetError, FitError, OutOfRangeError
+from gpscale.errors import BudgetError, FitError, OutOfRangeError, RunDirError
 from gpscale.factors import FACTOR_NAMES, Bounds
 from gpscale.recommender import Recommendation
 from gpscale.rules.gp_rule import GPRule
@@ -97,8 +97,17 @@ class Study:
 
     @functools.cached_property
     def settings(self) -> Mapping[str, Any]:
-        """The sweep file with all defaults, as nested dictionaries."""
-        values: Mapping[str, Any] = yaml.safe_load(self.run.sweep_file.read_text())
+        """The sweep file with all defaults, as nested dictionaries.
+
+        Raises:
+            RunDirError: The file is damaged.
+        """
+        try:
+            values: Mapping[str, Any] = yaml.safe_load(self.run.sweep_file.read_text())
+        except yaml.YAMLError as error:
+            raise RunDirError(
+                f"{self.run.sweep_file} must hold YAML. Got: {error}. Put the file back as it was."
+            ) from None
         return values
 
     @functools.cached_property

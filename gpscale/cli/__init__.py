@@ -23,15 +23,17 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Run = Annotated[str, typer.Argument(help="Run directory, its name in runs/, or a shipped study.")]
-SweepFile = Annotated[Path, typer.Argument(help="Sweep file (YAML).")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Run directory, its name in runs/, or a shipped study.")]
+SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="Sweep file (YAML).")]
 Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Directory of the run directories.")]
 
 
 @app.command()
 def count(
-    model: Annotated[str, typer.Argument(help="For example mobilevitv2_200@128 or mobilevitv2_100@224x448.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="For example mobilevitv2_200@128 or mobilevitv2_100@224x448.")
+    ],
     classes: Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")] = 1000,
     json: Json = False,
     check: Annotated[bool, typer.Option("--check", help="Count again with torch's flop counter and compare.")] = False,

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gpscale.cli.output import console, print_json
 from gpscale.errors import GpscaleError
 from gpscale.units import format_macs
 
 if TYPE_CHECKING:
     from gpscale.sweep import SweepConfig
 
-
-def print_json(values: Any) -> None:
-    """Print one JSON document."""
-    print(json.dumps(values, indent=2, allow_nan=False))
+_STEPS_SHOWN = 20
 
 
 def count(model: str, classes: int, *, check: bool, as_json: bool) -> None:
@@ -68,19 +65,17 @@ def space(sweep_file: Path, overrides: Sequence[str], *, as_json: bool) -> None:
 
 
 def _print_space(report: dict[str, Any], config: SweepConfig) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    low, high = report["band_macs"]
-    console.print(f"base {config.base}: {format_macs(report['base_macs'])} MACs with {report['num_classes']} classes")
-    console.print(
-        f"{report['architectures']:,} architectures within the bounds, {report['feasible']:,} of them in the "
-        f"band of {format_macs(low)} to {format_macs(high)} MACs (c = {config.band.low:g} to {config.band.high:g})"
+    low, high = (format_macs(end) for end in report["band_macs"])
+    print(f"base {config.base}: {format_macs(report['base_macs'])} MACs with {report['num_classes']} classes")
+    print(
+        f"{report['architectures']:,} architectures within the bounds, {report['feasible']:,} of them in the band of "
+        f"{low} to {high} MACs (c = {config.band.low:g} to {config.band.high:g})"
     )
-    console.print(
-        f"the band excludes {report['below']:,} that are smaller and {report['above']:,} that are larger; "
-        f"sampler {config.sampler.name!r} may draw {report['drawable']:,}, the sweep trains {config.trials}"
+    print(
+        f"the band excludes {report['below']:,} that are smaller and {report['above']:,} that are larger; sampler "
+        f"{config.sampler.name!r} may draw {report['drawable']:,}, the sweep trains {config.trials}"
     )
     table = Table("factor", "bounds", "realised", "levels", "in the band", "never in the band", box=None)
     for name, row in report["factors"].items():
@@ -92,21 +87,17 @@ def _print_space(report: dict[str, Any], config: SweepConfig) -> None:
             f"{row['in_band'][0]:.3f} to {row['in_band'][1]:.3f}" if row["in_band"] else "none",
             " ".join(f"{value:.3g}" for value in row["never_in_band"]) or "-",
         )
-    console.print(table)
+    console().print(table)
     if not report["base_inside"]:
-        console.print("the bounds exclude the base itself; it is trained all the same")
-    for title, key in (
-        ("pixels", "pixels"),
-        ("blocks of the stages by ir_depth", "ir_blocks"),
-        ("layers by vit_depth", "vit_layers"),
-    ):
-        steps = "  ".join(f"{step['value']} ({step['macs_share']:.2f}x)" for step in report["staircases"][key])
-        console.print(f"{title}, with MACs over the base's: {steps}")
-    steps = report["staircases"]["width"]
-    console.print(
-        f"width: {len(steps)} distinct sets of channels, {steps[0]['value']} ({steps[0]['macs_share']:.2f}x) to "
-        f"{steps[-1]['value']} ({steps[-1]['macs_share']:.2f}x)"
-    )
+        print("the bounds exclude the base itself; it is trained all the same")
+    print("\nWhat a step of one factor costs, the others at the base (MACs over the base's):")
+    for name, steps in report["staircases"].items():
+        print(f"\n{name}")
+        shown = steps if len(steps) <= _STEPS_SHOWN else [*steps[: _STEPS_SHOWN // 2], *steps[-(_STEPS_SHOWN // 2) :]]
+        for position, step in enumerate(shown):
+            if len(shown) < len(steps) and position == len(shown) // 2:
+                print(f"  ... {len(steps) - len(shown)} more (all of them with --json)")
+            print(f"  {step['value']:<26} {step['macs_share']:.3f}")
 
 
 def status(run: str, *, as_json: bool) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gpscale.cli.output import console, print_json
 from gpscale.cli.progress import listener
-from gpscale.cli.show import print_json
 from gpscale.execution import LocalExecutor
 from gpscale.factors import FACTOR_NAMES
 from gpscale.run_dir import RunDir, find_study
@@ -58,30 +58,27 @@ def show_study(study: Study, *, as_json: bool) -> None:
     if as_json:
         print_json(summary)
         return
-    from rich.console import Console
-
-    console = Console(highlight=False)
     trials = summary["trials"]
-    console.print(
+    print(
         f"\n{study.name}: base {study.base.name}, {format_macs(study.base.macs)} MACs; {trials['finished']} trials "
         f"finished, {trials['failed']} failed, {summary['seconds'] / 60:.1f} minutes of training in all"
     )
     for verdict in summary["verdicts"]:
-        console.print(verdict)
+        print(verdict)
     if summary["rule_missing"]:
-        console.print(f"No rule: {summary['rule_missing']}")
+        print(f"No rule: {summary['rule_missing']}")
     else:
-        _print_front(console, study)
-        _print_rule(console, summary["rule"])
-        _print_recommendations(console, summary["recommendations"])
-    console.print(f"figures: {study.run.figures}", soft_wrap=True)
+        _print_front(study)
+        _print_rule(summary["rule"])
+        _print_recommendations(summary["recommendations"])
+    print(f"\nfigures: {study.run.figures}")
 
 
-def _print_front(console: Any, study: Study) -> None:
+def _print_front(study: Study) -> None:
     from rich.table import Table
 
     facts = study.facts["pareto"]
-    console.print(
+    print(
         f"\nPareto set: {len(facts['survivors'])} of {facts['inside']} trials inside the band survive, "
         f"{len(facts['front'])} are not dominated; hypervolume {facts['hypervolume']:.4f} "
         f"(reference c = {facts['reference'][0]:g}, error {facts['reference'][1]:.3g})"
@@ -97,24 +94,24 @@ def _print_front(console: Any, study: Study) -> None:
             *(f"{factor:.2f}" for factor in factors),
             str(row.rank),
         )
-    console.print(table)
+    console().print(table)
 
 
-def _print_rule(console: Any, rows: Sequence[dict[str, Any]]) -> None:
+def _print_rule(rows: Sequence[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    console.print("\nRule: factors by c, with 95 % band (GP and bootstrap over trials); * beyond the Pareto points")
+    print("\nRule: factors by c, with 95 % band (GP and bootstrap over trials); * beyond the Pareto points")
     table = Table("c", "r", "d_i", "d_m", "w", box=None, header_style="bold")
     for row in rows:
-        cells = ("{:.2f} ({:.2f} to {:.2f})".format(*row[name]) for name in FACTOR_NAMES)
+        cells = (f"{mean:.2f} ({low:.2f} to {high:.2f})" for mean, low, high in (row[name] for name in FACTOR_NAMES))
         table.add_row(f"{row['c']:.2f}{'*' if row['extrapolated'] else ''}", *cells)
-    console.print(table)
+    console().print(table)
 
 
-def _print_recommendations(console: Any, rows: Sequence[dict[str, Any]]) -> None:
+def _print_recommendations(rows: Sequence[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    console.print("\nRecommendations (validation top-1 of one new training, 95 % interval)")
+    print("\nRecommendations (validation top-1 of one new training, 95 % interval)")
     table = Table(
         "budget", "MACs", "parameters", "px", "channels", "blocks", "layers", "top-1", box=None, header_style="bold"
     )
@@ -132,4 +129,4 @@ def _print_recommendations(console: Any, rows: Sequence[dict[str, Any]]) -> None
             *lists,
             f"{top1['mean']:.1%} ({top1['low']:.1%} to {top1['high']:.1%})" if top1 else "-",
         )
-    console.print(table)
+    console().print(table)

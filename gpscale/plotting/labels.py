@@ -115,8 +115,10 @@ def _offset(ha: str, va: str, distance: float) -> tuple[float, float]:
     """Return how far a text stands from its anchor, in the unit of `distance`."""
     x = {"left": 1.0, "center": 0.0, "right": -1.0}[ha] * distance
     y = {"bottom": 1.0, "center": 0.0, "top": -1.0}[va] * distance
-    # a diagonal is as long as the rest
-    return (x * 0.7, y * 0.7) if x and y else (x, y)
+    if not (x and y):
+        return x, y
+    # a short diagonal is as long as the rest; a long one climbs, so that its text stays over the anchor
+    return 0.7 * x * min(1.0, _DISTANCES[0] / distance), 0.7 * y
 
 
 def _box(anchor: FloatArray, size: Bbox, ha: str, va: str, distance: float) -> Bbox:

@@ -46,7 +46,7 @@ def random_rows(name: str, count: int, seed: int) -> list[Integers]:
 
 
 @FAMILIES
-@pytest.mark.parametrize("batch", range(5))
+@pytest.mark.parametrize("batch", range(3))
 def test_closed_form_equals_the_flop_counter_to_the_unit(name: str, batch: int) -> None:
     family = families.get(name)
     generator = np.random.default_rng(100 + batch)

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gpscale
+from gpscale.errors import FitError, RunDirError, UnknownNameError
+from gpscale.factors import FACTOR_NAMES
+from gpscale.run_dir import RunDir
+from gpscale.study import TRIAL_COLUMNS, Study
+from gpscale.sweep import fit_run
+from tests.synthetic_runs import BASE, SLOPES, write_run
+
+TEXTS = ("id", "state", "reason", "detail")
+COUNTS = ("macs", "params", "pixels", "seed")
+
+
+def line_sampler(**options: object) -> dict[str, object]:
+    return {"name": "line", "factor": "resolution", "compensate": ["width", "ir_depth", "vit_depth"], **options}
+
+
+def assert_types(table: pd.DataFrame) -> None:
+    assert tuple(table.columns) == TRIAL_COLUMNS
+    for name in TRIAL_COLUMNS:
+        kind = table[name].dtype
+        if name in TEXTS:
+            assert pd.api.types.is_string_dtype(kind), name
+        elif name in COUNTS or name == "epochs":
+            assert pd.api.types.is_integer_dtype(kind), name
+        else:
+            assert kind == np.float64, name
+
+
+def test_the_public_name_is_the_study() -> None:
+    assert gpscale.Study is Study
+
+
+def test_trials_are_one_row_each_in_order_of_macs(fitted: Study) -> None:
+    table = fitted.trials
+    assert_types(table)
+    assert len(table) == 40
+    assert table["macs"].is_monotonic_increasing
+    assert table["id"].is_unique
+    np.testing.assert_allclose(table["c"], table["macs"] / fitted.base.macs)
+    assert set(table["state"]) == {"finished", "failed"}
+    np.testing.assert_allclose(table["pixels"], table["resolution"] * 64)
+
+
+def test_failed_trials_have_a_reason_and_no_accuracy(fitted: Study) -> None:
+    failed = fitted.trials[fitted.trials["state"] == "failed"]
+    assert list(failed["reason"]) == ["diverged", "diverged"]
+    assert failed["detail"].str.contains("loss is nan").all()
+    assert failed[["top1", "top5", "epochs"]].isna().all(axis=None)
+    assert failed[list(FACTOR_NAMES)].notna().all(axis=None)
+    assert len(fitted.finished) == 38
+    assert fitted.finished[["top1", "top5", "epochs", "seconds"]].notna().all(axis=None)
+    assert (fitted.finished["reason"] == "").all()
+
+
+@pytest.mark.parametrize(("finished", "failed"), [(0, []), (2, [0, 1])])
+def test_the_columns_and_types_do_not_depend_on_what_has_ended(finished: int, failed: list[int], tmp_path: Path) -> None:
+    study = Study(write_run(tmp_path / "young", trials=8, finished=finished, failed=failed))
+    assert_types(study.trials)
+    assert len(study.trials) == finished
+    assert len(study.finished) == 0
+
+
+def test_the_base_is_counted_with_the_classes_of_the_images(fitted: Study) -> None:
+    assert fitted.base.name == BASE
+    assert (fitted.base.macs, fitted.base.params) == (29_013_248, 1_116_163)
+    assert fitted.num_classes == 10
+    assert fitted.base.architecture.pixels == 64
+
+
+def test_a_study_says_what_it_is(fitted: Study) -> None:
+    assert repr(fitted) == "Study('known_rule': base mobilevitv2_050@64, 29.0M MACs; trials: 38 finished, 2 failed)"
+    page = fitted._repr_html_()
+    assert "38 finished" in page
+    assert "<table" in page
+
+
+def test_a_surface_over_two_factors_is_a_slice_with_its_observations(fitted: Study) -> None:
+    grid = fitted.surface("resolution", "width", size=20)
+    assert grid.mean.shape == grid.std.shape == (20, 20)
+    assert grid.names == ("resolution", "width")
+    assert grid.observations.shape == (38, 2)
+    assert grid.fixed == {"ir_depth": 1.0, "vit_depth": 1.0}
+    low, high = fitted.finished["width"].min(), fitted.finished["width"].max()
+    assert (grid.y[0], grid.y[-1]) == (low, high)
+    assert grid.x[0] == fitted.finished["resolution"].min()
+    # the law rewards width where resolution is that of the base
+    middle = np.argmin(np.abs(grid.x - 1.0))
+    assert grid.mean[-1, middle] > grid.mean[0, middle]
+
+
+def test_a_surface_over_one_factor_is_a_line(fitted: Study) -> None:
+    line = fitted.surface("width", size=30, outcome="top5", fixed={"resolution": 0.75})
+    assert line.mean.shape == (30,)
+    assert line.fixed == {"resolution": 0.75, "ir_depth": 1.0, "vit_depth": 1.0}
+    assert line.outcome == "top5"
+    assert "MACs vary" in line.label
+
+
+def test_the_default_grid_has_500_points_a_side(fitted: Study) -> None:
+    assert fitted.surface("resolution", "width").mean.shape == (500, 500)
+
+
+def test_a_surface_over_no_factor_is_refused(fitted: Study) -> None:
+    with pytest.raises(UnknownNameError, match="factor 'depth'.*Known"):
+        fitted.surface("depth")
+
+
+def test_an_iso_macs_profile_has_the_best_of_each_level_at_those_macs(fitted: Study) -> None:
+    profile = fitted.iso_macs("resolution", "15M")
+    near = np.abs(fitted.space.macs / 15e6 - 1) <= 0.03
+    assert list(profile.levels) == sorted(set(fitted.space.factors[near, 0]))
+    expected = fitted.joint_surface().predict(fitted.space.factors[near]).mean
+    for level, mean in zip(profile.levels, profile.mean, strict=True):
+        assert mean == pytest.approx(expected[fitted.space.factors[near, 0] == level].max(), abs=1e-12)
+    # at half of the MACs the law's best is r = 0.5 ** 0.3 = 0.81: the nearest level wins
+    assert profile.levels[np.argmax(profile.mean)] == 0.75
+
+
+def test_an_iso_macs_profile_where_nothing_is_is_refused(fitted: Study) -> None:
+    with pytest.raises(FitError, match="needs candidates"):
+        fitted.iso_macs("resolution", "900G")
+
+
+def test_the_pareto_set_is_a_fifth_of_the_finished_trials_by_macs(fitted: Study) -> None:
+    table = fitted.pareto
+    inside = ((fitted.finished["c"] >= 0.2) & (fitted.finished["c"] <= 1.1)).sum()
+    assert len(table) == np.ceil(0.2 * inside)
+    assert table["macs"].is_monotonic_increasing
+    assert set(table["rank"]) <= {1, 2, 3}
+    best = fitted.finished.nlargest(1, "top1")["id"].iloc[0]
+    assert best in set(table["id"])
+    first = table[table["rank"] == 1]
+    assert first["top1"].is_monotonic_increasing
+
+
+def test_the_rule_follows_the_trials(fitted: Study) -> None:
+    low, high = fitted.rule.c_range
+    assert (low, high) == (fitted.finished["c"].min(), fitted.finished["c"].max())
+    found = fitted.rule.predict([0.5])
+    for position, name in enumerate(FACTOR_NAMES):
+        assert found.low[0, position] < 0.5 ** SLOPES[name] < found.high[0, position], name
+
+
+def test_the_diagnostics_say_that_the_factors_matter(fitted: Study) -> None:
+    assert fitted.diagnostics.n == 38
+    assert fitted.diagnostics.outcome == "top1"
+    assert fitted.diagnostics.knows_more_than_macs
+    assert fitted.diagnostics.joint.rmse < fitted.diagnostics.log_macs.rmse
+
+
+def test_a_summary_is_json_without_nan_and_has_what_a_reader_wants(fitted: Study) -> None:
+    summary = json.loads(json.dumps(fitted.summary(), allow_nan=False))
+    assert summary["study"] == "known_rule"
+    assert summary["trials"] == {"planned": 40, "finished": 38, "failed": 2}
+    assert [row["c"] for row in summary["rule"]] == [0.25, 0.5, 0.75, 1.0]
+    assert [row["c"] for row in summary["recommendations"]] == [0.25, 0.5, 0.75, 1.0]
+    assert all(row["macs"] <= row["budget"] for row in summary["recommendations"])
+    assert len(summary["front"]) == len(fitted.pareto)
+    assert len(summary["verdicts"]) == 2
+    assert summary["rule"][1]["resolution"][0] == fitted.rule.predict([0.5]).factors[0, 0]
+
+
+def test_a_summary_beyond_the_range_says_so_in_place_of_a_recommendation(fitted: Study) -> None:
+    summary = fitted.summary([0.05, 0.5, 3.0])
+    assert [row["c"] for row in summary["rule"]] == [0.5]
+    assert ["error" in row for row in summary["recommendations"]] == [True, False, True]
+    assert "c=3.00" in summary["recommendations"][2]["error"]
+
+
+def test_a_summary_holds_a_budget_that_no_architecture_of_the_space_fits(tmp_path: Path) -> None:
+    # every architecture inside the bounds is larger than the base, which is a trial all the same
+    run = write_run(
+        tmp_path / "large", trials=12, band={"low": 0.9, "high": 2.5}, space={"width": {"low": 1.1, "high": 1.4}},
+        fit={"pareto_share": 0.6},
+    )  # fmt: skip
+    narrow = {name: {"low": 1.0, "high": 1.5} for name in ("resolution", "ir_depth", "vit_depth")}
+    run = write_run(
+        tmp_path / "larger", trials=12, band={"low": 0.9, "high": 2.5}, fit={"pareto_share": 0.6},
+        space={**narrow, "width": {"low": 1.1, "high": 1.4}},
+    )  # fmt: skip
+    rows = fit_run(run, figures=False).summary([1.0, 2.0])["recommendations"]
+    assert "no architecture of mobilevitv2 fits" in rows[0]["error"]
+    assert rows[1]["macs"] <= rows[1]["budget"]
+
+
+def test_a_study_at_fixed_macs_has_a_surface_and_no_rule(tmp_path: Path) -> None:
+    study = fit_run(write_run(tmp_path / "line", trials=6, sampler=line_sampler()), figures=False)
+    assert study.surface("resolution").mean.shape == (500,)
+    assert study.facts["surface_names"] == ["resolution"]
+    for name in ("rule", "pareto"):
+        with pytest.raises(FitError, match="sampler 'line' holds MACs fixed"):
+            getattr(study, name)
+    with pytest.raises(FitError, match="this surface has resolution"):
+        study.surface("width")
+    assert study.diagnostics.n == 6
+    summary = json.loads(json.dumps(study.summary(), allow_nan=False))
+    assert (summary["rule"], summary["recommendations"]) == ([], [])
+    assert "holds MACs fixed" in summary["rule_missing"]
+
+
+def test_a_study_that_is_not_fitted_says_how_to_fit_it(tmp_path: Path) -> None:
+    study = Study(write_run(tmp_path / "raw", trials=8))
+    for name in ("rule", "pareto", "diagnostics", "space"):
+        with pytest.raises(RunDirError, match=r"study\.json must exist.*gpscale fit"):
+            getattr(study, name)
+    assert len(study.trials) == 8
+
+
+def test_status_of_a_sweep_that_has_ended(fitted: Study) -> None:
+    status = json.loads(json.dumps(fitted.status(), allow_nan=False))
+    assert (status["running"], status["planned"]) == (False, 40)
+    assert status["trials"] == {"finished": 38, "failed": 2, "interrupted": 0, "pending": 0}
+    assert [failure["reason"] for failure in status["failures"]] == ["diverged", "diverged"]
+    assert status["best"]["top1"] == fitted.finished["top1"].max()
+
+
+def test_status_tells_running_from_interrupted_trials(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "half", trials=8, finished=3)
+    run.trial("0123456789abcdef").mkdir()
+    assert Study(run).status()["trials"] == {"finished": 3, "interrupted": 1, "pending": 4}
+    with RunDir(run.path).locked():
+        status = Study(run).status()
+    assert status["running"] is True
+    assert status["trials"] == {"finished": 3, "running": 1, "pending": 4}
+    assert Study(run).status()["running"] is False
+
+
+def test_status_before_any_trial_has_ended(tmp_path: Path) -> None:
+    status = Study(write_run(tmp_path / "young", trials=8, finished=0)).status()
+    assert status["trials"] == {"interrupted": 0, "pending": 8}
+    assert status["best"] is None
+    assert status["failures"] == []
+
+
+def test_a_study_can_be_opened_by_path_by_its_name_in_runs_or_as_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(tmp_path / "runs" / "mine", trials=3)
+    monkeypatch.chdir(tmp_path)
+    assert Study(run.path).name == Study(str(run.path)).name == Study("mine").name == Study(run).name == "mine"
+    assert Study().name == Study("quickstart").name == "quickstart"
+    with pytest.raises(UnknownNameError, match="'yours'.*Known"):
+        Study("yours")
