@@ -84,15 +84,14 @@ def _print_front(study: Study) -> None:
         f"(reference c = {facts['reference'][0]:g}, error {facts['reference'][1]:.3g})"
     )
     table = Table("c", "MACs", "top-1", "px", "r", "d_i", "d_m", "w", "rank", box=None, header_style="bold")
-    for row in study.pareto.itertuples():
-        factors = (row.resolution, row.ir_depth, row.vit_depth, row.width)
+    for row in study.pareto.to_dict("records"):
         table.add_row(
-            f"{row.c:.3f}",
-            format_macs(float(row.macs)),  # type: ignore[arg-type]
-            f"{row.top1:.1%}",
-            str(row.pixels),
-            *(f"{factor:.2f}" for factor in factors),
-            str(row.rank),
+            f"{row['c']:.3f}",
+            format_macs(row["macs"]),
+            f"{row['top1']:.1%}",
+            str(row["pixels"]),
+            *(f"{row[name]:.2f}" for name in FACTOR_NAMES),
+            str(row["rank"]),
         )
     console().print(table)
 

@@ -74,7 +74,7 @@ class Diagnostics:
         """One sentence for every summary."""
         knows = "more than MACs do" if self.knows_more_than_macs else "no more than MACs do"
         return (
-            f"The joint {self.outcome} surface knows {knows}: leave-one-out RMSE {100 * self.joint.rmse:.2f} points "
+            f"The {self.outcome.replace('top', 'top-')} surface knows {knows}: leave-one-out RMSE {100 * self.joint.rmse:.2f} points "
             f"against {100 * self.log_macs.rmse:.2f} of a GP on log MACs alone, log density "
             f"{self.nlpd_gain:+.2f} +- {self.nlpd_gain_error:.2f} nats a trial ({self.n} trials)."
         )

@@ -75,7 +75,10 @@ WRONG_TYPES = {
 
 NAMES = {
     "base": ({"base": "mobilevitv2_20@128"}, "'mobilevitv2_20@128'.*Did you mean 'mobilevitv2_200@128'"),
-    "base without pixels": ({"base": "mobilevitv2_200"}, "NAME@PIXELS.*'mobilevitv2_200'.*'mobilevitv2_200@'"),
+    "base without pixels": (
+        {"base": "mobilevitv2_200"},
+        "NAME@PIXELS.*'mobilevitv2_200'.*Did you mean 'mobilevitv2_200@64'",
+    ),
     "base that is not square": ({"base": "mobilevitv2_200@64x128"}, "square.*'mobilevitv2_200@64x128'"),
     "sampler": ({"sampler": {"name": "sobel"}}, "sampler 'sobel'.*grid, line, random, sobol.*mean 'sobol'"),
     "factor": ({"sampler": {"name": "line", "factor": "widht"}}, "factor 'widht'.*Did you mean 'width'"),
@@ -103,7 +106,10 @@ IMPOSSIBLE = {
         {"trials": 5000, "space": {name: {"low": 0.9, "high": 1.1} for name in ("resolution", "width")}},
         "`trials` must not exceed the architectures.*Got trials=5000. Ask for at most",
     ),
-    "more trials than levels": ({"trials": 50, "sampler": {"name": "line"}}, "Sampler 'line' has 3 to offer. Got trials=50"),
+    "more trials than levels": (
+        {"trials": 50, "sampler": {"name": "line"}},
+        "Sampler 'line' has 3 to offer. Got trials=50",
+    ),
     "the same factor twice": (
         {"sampler": {"name": "line", "factor": "width", "compensate": "width"}},
         "`sampler`.*must differ.*width, width",
@@ -349,9 +355,7 @@ def test_macs_that_are_no_number_are_refused(macs: str) -> None:
         (["--macs", "1M"], r"macs=1\.0M.*c=0\.03.*Try gpscale\.recommend"),
     ],
 )
-def test_a_budget_outside_the_range_is_refused_with_the_range(
-    fitted: Study, options: list[str], pattern: str
-) -> None:
+def test_a_budget_outside_the_range_is_refused_with_the_range(fitted: Study, options: list[str], pattern: str) -> None:
     ran = gpscale_here("recommend", *options, "--study", fitted.run.path, "--base", BASE)
     assert_refused(ran, "OutOfRangeError", pattern)
 

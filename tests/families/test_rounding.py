@@ -46,7 +46,7 @@ def test_channels_change_only_at_the_channel_steps(nominal: float, low: float, s
 
 def test_totals_5_to_15_of_the_inverted_residuals_are_spread_as_designed() -> None:
     spread = ["".join(map(str, spread_blocks(total, (1, 2, 1, 1, 1)))) for total in range(5, 16)]
-    assert spread == "11111 12111 13111 13112 13122 13222 23222 24222 25222 25223 25233".split()
+    assert spread == ["11111", "12111", "13111", "13112", "13122", "13222", "23222", "24222", "25222", "25223", "25233"]
 
 
 @pytest.mark.parametrize("total", [-3, 0, 1, 4])

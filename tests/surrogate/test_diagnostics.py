@@ -52,7 +52,7 @@ def test_a_surface_that_sees_more_than_macs_is_told_so() -> None:
     assert found.joint.nlpd == pytest.approx(found.log_macs.nlpd - found.nlpd_gain)
     assert found.joint.spearman > 0.9
     assert found.joint.coverage > 0.8
-    assert found.verdict.startswith("The joint top1 surface knows more than MACs do: leave-one-out RMSE 0.")
+    assert found.verdict.startswith("The top-1 surface knows more than MACs do: leave-one-out RMSE 0.")
 
 
 def test_a_surface_that_sees_only_macs_is_told_so() -> None:

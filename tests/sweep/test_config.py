@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import gpscale
+from gpscale.errors import SweepFileError
+from gpscale.factors import PAPER_BOUNDS, Bounds
+from gpscale.sampling.fixed_macs import Grid, Line
+from gpscale.sampling.sobol import Sobol
+from gpscale.sweep import SweepConfig
+from gpscale.sweep.config import FREE_TO_CHANGE, flat
+
+BASE = "mobilevitv2_050@64"
+SWEEPS = sorted((Path(gpscale.__file__).parents[1] / "sweeps").glob("*.yaml"))
+
+
+def config(**values: Any) -> SweepConfig:
+    return SweepConfig.from_values({"base": BASE, **values})
+
+
+def load(directory: Path, text: str, *overrides: str) -> SweepConfig:
+    file = directory / "x.yaml"
+    file.write_text(text)
+    return SweepConfig.load(file, overrides)
+
+
+def test_the_public_name_is_the_sweep_config() -> None:
+    assert gpscale.SweepConfig is SweepConfig
+
+
+def test_a_base_is_all_that_a_sweep_file_needs(tmp_path: Path) -> None:
+    found = load(tmp_path, f"base: {BASE}\n")
+    assert found == config()
+    assert (found.trials, found.data.source, found.seed) == (24, "digits", 0)
+    assert found.space.bounds == Bounds()
+    assert isinstance(found.sampler.make(), Sobol)
+    assert (found.sampling_band.low, found.sampling_band.high) == (0.2, 1.1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {
+            "num_classes": 10,
+            "space": {"preset": "paper", "width": {"low": 0.5, "high": 1}, "pixel_step": 16},
+            "sampler": {"name": "grid", "factors": ["width", "resolution"], "shape": [3, 4], "c": 0.5},
+            "data": {"source": "folder", "root": "some/where", "memory_cap": "10MB"},
+            "recipe": {"epochs": 3, "randaugment": {"magnitude": 5}, "gradient_clip": None},
+            "fit": {"accuracy_floor": 0.25},
+        },
+    ],
+)
+def test_a_sweep_survives_being_written_with_every_default(values: dict[str, Any], tmp_path: Path) -> None:
+    first = config(**values)
+    text = first.to_yaml()
+    assert load(tmp_path, text) == first
+    assert load(tmp_path, text).to_yaml() == text
+    written = yaml.safe_load(text)
+    assert set(written) == set(SweepConfig.model_fields)
+    assert written["recipe"]["label_smoothing"] == 0.1
+
+
+@pytest.mark.parametrize("file", SWEEPS, ids=lambda file: file.stem)
+def test_every_sweep_file_of_the_project_can_be_read(file: Path) -> None:
+    assert SweepConfig.load(file).trials >= 24
+    assert file.read_text().startswith("#")
+
+
+def test_the_sweep_files_are_there() -> None:
+    assert {"quickstart", "cifar10", "paper_imagenet100"} <= {file.stem for file in SWEEPS}
+
+
+def test_overrides_are_applied_in_order_and_read_as_yaml(tmp_path: Path) -> None:
+    text = f"base: {BASE}\nrecipe:\n  epochs: 3\n"
+    found = load(
+        tmp_path, text, "recipe.epochs=5", "recipe.epochs=7", "recipe.ema=false", "space.width={low: 0.5, high: 1.0}",
+        "data.root=a=b", "sampler.name=line", "sampler.factor=width", "sampler.compensate=[resolution, ir_depth]",
+        "recipe.learning_rate=1e-3",
+    )  # fmt: skip
+    assert (found.recipe.epochs, found.recipe.ema, found.recipe.learning_rate) == (7, False, 0.001)
+    assert found.space.bounds.width == (0.5, 1.0)
+    assert str(found.data.root) == "a=b"
+    assert found.sampler.make() == Line("width", ("resolution", "ir_depth"))
+
+
+def test_the_paper_preset_has_the_papers_ranges_and_own_bounds_win() -> None:
+    assert config(space={"preset": "paper"}).space.bounds == PAPER_BOUNDS
+    mixed = config(space={"preset": "paper", "width": {"low": 0.9, "high": 1.0}}).space.bounds
+    assert mixed.width == (0.9, 1.0)
+    assert mixed.ir_depth == PAPER_BOUNDS.ir_depth == (1.3, 2.3)
+
+
+@pytest.mark.parametrize(
+    ("options", "sampler"),
+    [
+        ({"name": "line", "factor": "width", "compensate": "resolution"}, Line("width", "resolution")),
+        ({"name": "grid", "shape": [2, 3], "tolerance": 0.05}, Grid(shape=(2, 3), tolerance=0.05)),
+    ],
+)
+def test_options_of_a_sampler_reach_it(options: dict[str, Any], sampler: object) -> None:
+    assert config(sampler=options).sampler.make() == sampler
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"space": {"width": {"low": 2, "high": 1}}}, "`space.width`: `low` must not exceed `high`"),
+        ({"sampler": {"name": "grid", "shape": [6, "x"]}}, "`sampler.shape.1`: Input should be a valid integer"),
+        ({"sampler": {"name": "grid", "shape": [1, 6]}}, "`shape` must be two numbers of at least 2"),
+        ({"fit": {"pareto_share": 0}}, "`fit.pareto_share`: Input should be greater than 0. Got 0"),
+        ({"fit": {"bootstrap": 1}}, "`fit.bootstrap`"),
+        ({"data": {"validation": 1.0}}, "`data.validation`: Input should be less than 1"),
+        ({"seed": -1}, "`seed`"),
+        ({"num_classes": 1}, "`num_classes`: Input should be greater than or equal to 2"),
+        ({"space": {"pixel_step": 0}}, "`space.pixel_step`"),
+    ],
+)
+def test_what_is_not_legal_is_named_as_it_was_written(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SweepFileError) as caught:
+        config(**values)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_only_what_makes_another_sweep_counts_as_a_difference() -> None:
+    own = config()
+    assert own.differences(config(trials=99, fit={"bootstrap": 7}, data={"root": "x", "download": True})) == {}
+    assert own.differences(config(seed=3)) == {"seed": (0, 3)}
+    assert own.differences(config(recipe={"epochs": 2}, band={"low": 0.3, "high": 1.1})) == {
+        "band.low": (0.2, 0.3),
+        "recipe.epochs": (10, 2),
+    }
+    assert own.differences(config(sampler={"name": "line"})) == {"sampler.name": ("sobol", "line")}
+
+
+def test_the_settings_that_may_change_exist() -> None:
+    known = {*flat(config().model_dump(mode="json")), *SweepConfig.model_fields}
+    assert set(FREE_TO_CHANGE) <= known

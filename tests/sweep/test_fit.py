@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gpscale.errors import FitError
+from gpscale.factors import FACTOR_NAMES
+from gpscale.run_dir import RunDir
+from gpscale.study import Study
+from gpscale.sweep import fit_run
+from tests.synthetic_runs import snapshot, write_run
+
+SOBOL: dict[str, Any] = {"trials": 12, "fit": {"pareto_share": 0.5}}
+LINE: dict[str, Any] = {
+    "trials": 6,
+    "sampler": {"name": "line", "factor": "resolution", "compensate": ["width", "ir_depth", "vit_depth"]},
+}
+GRID: dict[str, Any] = {
+    "trials": 8,
+    "sampler": {"name": "grid", "factors": ["resolution", "width"], "shape": [4, 4], "tolerance": 0.1},
+}
+FITS = {"study.json", "surfaces/top1.json", "surfaces/top5.json"}
+OF_THE_RULE = {"pareto.csv", "rule.json"}
+
+
+def fits_of(run: RunDir) -> set[str]:
+    kept = {"sweep.yaml", "provenance.json"}
+    return {name for name in snapshot(run.path) if name not in kept and not name.startswith("trials/")}
+
+
+def test_a_sobol_sweep_gives_a_joint_surface_a_pareto_set_a_rule_and_figures(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "sobol", **SOBOL)
+    study = fit_run(run)
+    figures = {f"figures/{name}.{kind}" for name in ("front", "rule", "surface") for kind in ("png", "svg")}
+    assert fits_of(run) == FITS | OF_THE_RULE | figures
+    assert study.joint_surface().names == FACTOR_NAMES
+    assert study.facts["surface_names"] == list(FACTOR_NAMES)
+    assert study.facts["rule_missing"] == ""
+    assert study.facts["chance"] == 0.1
+    assert study.facts["pareto"]["share"] == 0.5
+    table = pd.read_csv(run.pareto_file)
+    assert list(table["id"]) == list(study.pareto["id"])
+    np.testing.assert_array_equal(table["top1"], study.pareto["top1"])
+
+
+def test_fitting_again_gives_equal_files(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "twice", **SOBOL)
+    fit_run(run)
+    first = snapshot(run.path)
+    fit_run(run)
+    assert snapshot(run.path) == first
+
+
+def test_a_line_gives_a_surface_of_its_factor_and_no_rule(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "line", **LINE)
+    study = fit_run(run)
+    assert study.joint_surface().names == ("resolution",)
+    assert fits_of(run) == FITS | {"figures/line.png", "figures/line.svg"}
+    assert "sampler 'line' holds MACs fixed" in study.facts["rule_missing"]
+    assert study.facts["pareto"] is None
+    np.testing.assert_allclose(study.finished["c"], 1.0, atol=0.03)
+
+
+def test_a_grid_gives_a_surface_of_its_two_factors_and_no_rule(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "grid", **GRID)
+    study = fit_run(run)
+    assert study.joint_surface("top5").names == ("resolution", "width")
+    assert fits_of(run) == FITS | {"figures/surface.png", "figures/surface.svg"}
+    assert "sampler 'grid' holds MACs fixed" in study.facts["rule_missing"]
+
+
+def test_too_few_pareto_points_leave_the_surfaces_and_say_why_there_is_no_rule(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "few", trials=8)
+    study = fit_run(run)
+    assert "at least 3 distinct MACs. Got 2" in study.facts["rule_missing"]
+    assert fits_of(run) == FITS | {"figures/surface.png", "figures/surface.svg"}
+    with pytest.raises(FitError, match="at least 3 distinct MACs"):
+        _ = study.rule
+    assert study.summary()["recommendations"] == []
+
+
+def test_a_fit_without_a_rule_removes_the_rule_of_an_earlier_fit(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "shrinks", **{**SOBOL, "trials": 8})
+    assert fit_run(run).facts["rule_missing"] == ""
+    write_run(run.path, trials=8, fit={"pareto_share": 0.05})
+    assert fit_run(run).facts["rule_missing"]
+    assert fits_of(run).isdisjoint({*OF_THE_RULE, "figures/rule.png", "figures/front.png"})
+
+
+def test_constant_top5_leaves_out_its_surface_and_nothing_else(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "easy", **{**SOBOL, "trials": 8})
+    for record in list(run.records()):
+        values = record.to_dict()
+        values["result"]["top5"] = 1.0
+        run.record_file(record.id).write_text(json.dumps(values))
+    study = fit_run(run, figures=False)
+    assert fits_of(run) == (FITS - {"surfaces/top5.json"}) | OF_THE_RULE
+    assert study.facts["diagnostics"]["top5"] is None
+    assert len(study.summary()["verdicts"]) == 1
+
+
+def test_failed_trials_are_counted_and_left_out(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "some", **{**SOBOL, "trials": 10}, failed=[0, 6])
+    study = fit_run(run, figures=False)
+    assert study.facts["trials"] == {"planned": 10, "finished": 8, "failed": 2}
+    assert study.joint_surface().observations.shape == (8, 4)
+    assert study.facts["c_range"] == [study.finished["c"].min(), study.finished["c"].max()]
+    assert study.facts["seconds"] == pytest.approx(8 * 11.0)
+
+
+def test_an_accuracy_floor_leaves_trials_out_of_the_pareto_set(tmp_path: Path) -> None:
+    settings = {"trials": 12, "fit": {"pareto_share": 0.5, "accuracy_floor": 0.6}}
+    study = fit_run(write_run(tmp_path / "floor", **settings), figures=False)
+    assert (study.pareto["top1"] > 0.6).all()
+    assert study.facts["pareto"]["inside"] == (study.finished["top1"] > 0.6).sum() < 12
+    assert study.facts["pareto"]["reference"] == [1.1, 0.4]
+
+
+def test_a_fit_does_not_depend_on_the_order_of_the_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "ordered", **{**SOBOL, "trials": 8})
+    fit_run(run, figures=False)
+    first = snapshot(run.path)
+    ids = run.trial_ids()
+    monkeypatch.setattr(RunDir, "trial_ids", lambda self: ids[::-1])
+    fit_run(run, figures=False)
+    assert snapshot(run.path) == first
+    assert isinstance(Study(run).summary(), dict)
