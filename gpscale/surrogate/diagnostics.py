@@ -73,8 +73,9 @@ class Diagnostics:
     def verdict(self) -> str:
         """One sentence for every summary."""
         knows = "more than MACs do" if self.knows_more_than_macs else "no more than MACs do"
+        name = self.outcome.replace("top", "top-")
         return (
-            f"The {self.outcome.replace('top', 'top-')} surface knows {knows}: leave-one-out RMSE {100 * self.joint.rmse:.2f} points "
+            f"The {name} surface knows {knows}: leave-one-out RMSE {100 * self.joint.rmse:.2f} points "
             f"against {100 * self.log_macs.rmse:.2f} of a GP on log MACs alone, log density "
             f"{self.nlpd_gain:+.2f} +- {self.nlpd_gain_error:.2f} nats a trial ({self.n} trials)."
         )
