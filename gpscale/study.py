@@ -178,8 +178,6 @@ class Study:
         """How well the surface of top-1 predicts a trial it has not seen, beside a GP on log MACs alone."""
         from gpscale.surrogate.diagnostics import Diagnostics
 
-        if self.facts["diagnostics"] is None:
-            raise FitError(f"Study {self.name!r} has no diagnostics: {self.facts['rule_missing']}")
         return Diagnostics.from_dict(self.facts["diagnostics"]["top1"])
 
     @functools.cached_property
@@ -281,8 +279,9 @@ class Study:
         facts = self.facts
         verdicts = [scores["verdict"] for scores in facts["diagnostics"].values() if scores]
         summary = {**facts, "study": self.name, "verdicts": verdicts, "rule": [], "recommendations": []}
+        if facts["pareto"] is not None:
+            summary["pareto_set"] = self.pareto.to_dict("records")
         if not facts["rule_missing"]:
-            summary["front"] = self.pareto.to_dict("records")
             summary["rule"] = [row for c in shares if (row := self._rule_row(c)) is not None]
             summary["recommendations"] = [self._recommendation_row(c) for c in shares]
         return summary

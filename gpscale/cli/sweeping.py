@@ -65,10 +65,11 @@ def show_study(study: Study, *, as_json: bool) -> None:
     )
     for verdict in summary["verdicts"]:
         print(verdict)
+    if summary["pareto"] is not None:
+        _print_front(study)
     if summary["rule_missing"]:
         print(f"No rule: {summary['rule_missing']}")
     else:
-        _print_front(study)
         _print_rule(summary["rule"])
         _print_recommendations(summary["recommendations"])
     print(f"\nfigures: {study.run.figures}")

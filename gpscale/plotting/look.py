@@ -6,6 +6,7 @@ Colours are those of Okabe and Ito, which stay apart for colour-blind readers; m
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 from typing import Any
 
@@ -65,6 +66,16 @@ _RC: dict[str, Any] = {
 }
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook shows, though no window of pyplot knows it."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        with style():
+            self.savefig(buffer, format="png", dpi=200)
+        return buffer.getvalue()
+
+
 def style() -> contextlib.AbstractContextManager[None]:
     """Return a context in which matplotlib draws as gpscale does, whatever the user has set.
 
@@ -84,7 +95,7 @@ def new_figure(columns: Columns, height: float) -> Figure:
         columns: Its width in columns of a paper.
         height: Inches.
     """
-    return Figure(figsize=(WIDTHS[columns], height), layout="constrained")
+    return NotebookFigure(figsize=(WIDTHS[columns], height), layout="constrained")
 
 
 def root(place: Axes | Figure | SubFigure) -> Figure:

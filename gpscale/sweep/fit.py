@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from gpscale import families, pareto
 from gpscale.errors import FitError
@@ -53,17 +54,7 @@ def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = T
             run.surface_file(outcome).unlink(missing_ok=True)
         else:
             write_json(run.surface_file(outcome), surface.to_dict())
-    facts["pareto"], facts["rule_missing"] = None, ""
-    if config.sampler.make().fixed_macs:
-        facts["rule_missing"] = f"sampler {config.sampler.name!r} holds MACs fixed, so there is nothing to trade."
-    else:
-        try:
-            facts["pareto"] = _fit_pareto_and_rule(run, study, config, facts["chance"])
-        except FitError as error:
-            facts["rule_missing"] = str(error)
-    if facts["rule_missing"]:
-        run.pareto_file.unlink(missing_ok=True)
-        run.rule_file.unlink(missing_ok=True)
+    _fit_pareto_and_rule(run, study, config, facts)
     write_json(run.study_file, facts)
     fitted = Study(run)
     if facts["pareto"] is not None:
@@ -119,25 +110,33 @@ def _facts(study: Study, config: SweepConfig, names: tuple[str, ...]) -> dict[st
     }
 
 
-def _fit_pareto_and_rule(run: RunDir, study: Study, config: SweepConfig, chance: float) -> dict[str, Any]:
+def _fit_pareto_and_rule(run: RunDir, study: Study, config: SweepConfig, facts: dict[str, Any]) -> None:
+    """Store the rule, and say in `facts` which trials survive, or why there is no Pareto set or no rule."""
     finished = study.finished
     c, top1 = finished["c"].to_numpy(dtype=float), finished["top1"].to_numpy(dtype=float)
+    floor = facts["chance"] if config.fit.accuracy_floor is None else config.fit.accuracy_floor
     settings: dict[str, Any] = {
         "share": config.fit.pareto_share,
         "band": (config.band.low, config.band.high),
-        "floor": chance if config.fit.accuracy_floor is None else config.fit.accuracy_floor,
+        "floor": floor,
     }
-    selection = pareto.select(c, top1, **settings)
-    rule = fit_rule(
-        c,
-        finished[list(FACTOR_NAMES)].to_numpy(dtype=float),
-        top1,
-        **settings,
-        seed=config.fit.seed,
-        bootstrap=config.fit.bootstrap,
-    )
-    write_json(run.rule_file, rule.to_dict())
-    ids = finished["id"].to_numpy()
+    facts["pareto"], facts["rule_missing"] = None, ""
+    run.pareto_file.unlink(missing_ok=True)
+    run.rule_file.unlink(missing_ok=True)
+    if config.sampler.make().fixed_macs:
+        facts["rule_missing"] = f"sampler {config.sampler.name!r} holds MACs fixed, so there is nothing to trade."
+        return
+    try:
+        selection = pareto.select(c, top1, **settings)
+        facts["pareto"] = _describe(selection, finished["id"].to_numpy())
+        factors = finished[list(FACTOR_NAMES)].to_numpy(dtype=float)
+        rule = fit_rule(c, factors, top1, **settings, seed=config.fit.seed, bootstrap=config.fit.bootstrap)
+        write_json(run.rule_file, rule.to_dict())
+    except FitError as error:
+        facts["rule_missing"] = str(error)
+
+
+def _describe(selection: pareto.ParetoSelection, ids: NDArray[Any]) -> dict[str, Any]:
     return {
         "survivors": [str(trial_id) for trial_id in ids[selection.indices]],
         "front": [str(trial_id) for trial_id in ids[selection.front]],

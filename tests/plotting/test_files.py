@@ -10,7 +10,7 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from gpscale.plotting import draw_all
+from gpscale.plotting import draw_all, plot_front
 from tests.plotting.conftest import SyntheticStudy
 
 
@@ -78,3 +78,8 @@ def test_every_public_name_can_be_loaded() -> None:
     assert all(callable(getattr(plotting, name)) for name in plotting.__all__)
     with pytest.raises(AttributeError, match="no attribute 'plot_nothing'"):
         _ = plotting.plot_nothing
+
+
+def test_a_notebook_shows_a_figure_without_pyplot(study: SyntheticStudy) -> None:
+    shown = plot_front(study)._repr_png_()  # type: ignore[attr-defined]
+    assert shown.startswith(b"\x89PNG")
