@@ -207,7 +207,9 @@ def find_study(study: str | os.PathLike[str] | None = None) -> RunDir:
     """
     if study is None:
         study = DEFAULT_STUDY
-    for directory in (SHIPPED_STUDIES / str(study), Path(study), Path("runs") / study):
+    if str(study) in shipped_studies():
+        return RunDir(SHIPPED_STUDIES / study)
+    for directory in (Path(study), Path("runs") / study):
         if (directory / "sweep.yaml").is_file():
             return RunDir(directory)
     raise UnknownNameError.of("study or run directory", str(study), shipped_studies())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,9 @@ from gpscale.units import format_macs, parse_macs
 BUDGET_SHARE = 0.97
 """A budget counts as used when the MACs are at least this share of it."""
 
-
 _BLOCK = 8192  # architectures counted at a time, so that their integers stay in the cache
+
+_Array = TypeVar("_Array", bound=NDArray[Any])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,6 +43,8 @@ class Levels:
 @dataclasses.dataclass(frozen=True, eq=False)
 class SearchSpace:
     """Architectures of one base, in order of their MACs.
+
+    A space is kept and shared by all who enumerate it, so its arrays are read-only.
 
     Attributes:
         base: The base model.
@@ -72,23 +76,23 @@ class SearchSpace:
     @functools.cached_property
     def integers(self) -> Integers:
         """Architectures as rows of integers, int64, shape (n, k)."""
-        return _rows(self.base, self.levels, self.codes)
+        return _read_only(_rows(self.base, self.levels, self.codes))
 
     @functools.cached_property
     def factors(self) -> NDArray[np.float64]:
         """Realised factors in the order of `FACTOR_NAMES`, float64, shape (n, 4)."""
         columns = [self.levels[name].factors[self.codes[:, position]] for position, name in enumerate(FACTOR_NAMES)]
-        return np.stack(columns, axis=1)
+        return _read_only(np.stack(columns, axis=1))
 
     @functools.cached_property
     def params(self) -> Integers:
         """Parameters of each architecture, int64, shape (n,)."""
-        return families.get(self.base.family).count(self.integers, self.num_classes)[1]
+        return _read_only(families.get(self.base.family).count(self.integers, self.num_classes)[1])
 
     @functools.cached_property
     def log_factors(self) -> NDArray[np.float64]:
         """Natural logarithm of the realised factors, float64, shape (n, 4)."""
-        return np.log(self.factors)
+        return _read_only(np.log(self.factors))
 
     @property
     def c(self) -> NDArray[np.float64]:
@@ -223,7 +227,8 @@ def _enumerate(base: Base, bounds: Bounds, pixel_step: int, num_classes: int) ->
             )
         rows = np.repeat(own[None], len(values), axis=0)
         rows[:, family.columns[name]] = family.realise(base, name, values, pixel_step)
-        levels[name] = Levels(rows[:, family.columns[name]], family.realised(base, rows)[:, position])
+        realised = family.realised(base, rows)[:, position]
+        levels[name] = Levels(_read_only(rows[:, family.columns[name]]), _read_only(realised))
     grid = np.indices([len(levels[name].factors) for name in FACTOR_NAMES], dtype=np.int32)
     codes = np.ascontiguousarray(grid.reshape(len(FACTOR_NAMES), -1).T)
     macs = np.empty(len(codes), dtype=np.int64)
@@ -233,7 +238,8 @@ def _enumerate(base: Base, bounds: Bounds, pixel_step: int, num_classes: int) ->
     # equal MACs keep the order of the grid, so that the order is the same everywhere
     order = np.argsort(macs, kind="stable")
     base_macs = int(family.count(own[None], num_classes)[0][0])
-    return SearchSpace(base, bounds, pixel_step, num_classes, levels, codes[order], macs[order], base_macs)
+    codes, macs = _read_only(codes[order]), _read_only(macs[order])
+    return SearchSpace(base, bounds, pixel_step, num_classes, levels, codes, macs, base_macs)
 
 
 def _rows(base: Base, levels: Mapping[str, Levels], codes: NDArray[np.int32]) -> Integers:
@@ -243,3 +249,8 @@ def _rows(base: Base, levels: Mapping[str, Levels], codes: NDArray[np.int32]) ->
     for position, name in enumerate(FACTOR_NAMES):
         rows[:, family.columns[name]] = levels[name].integers[codes[:, position]]
     return rows
+
+
+def _read_only(array: _Array) -> _Array:
+    array.flags.writeable = False
+    return array

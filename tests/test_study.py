@@ -168,7 +168,7 @@ def test_a_summary_is_json_without_nan_and_has_what_a_reader_wants(fitted: Study
     assert [row["c"] for row in summary["rule"]] == [0.25, 0.5, 0.75, 1.0]
     assert [row["c"] for row in summary["recommendations"]] == [0.25, 0.5, 0.75, 1.0]
     assert all(row["macs"] <= row["budget"] for row in summary["recommendations"])
-    assert len(summary["front"]) == len(fitted.pareto)
+    assert len(summary["pareto_set"]) == len(fitted.pareto)
     assert len(summary["verdicts"]) == 2
     assert summary["rule"][1]["resolution"][0] == fitted.rule.predict([0.5]).factors[0, 0]
 

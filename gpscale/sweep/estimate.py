@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import statistics
 import time
@@ -119,7 +120,9 @@ def _time(family: families.Family, architecture: Architecture, num_classes: int,
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    try:
+    # the global generator belongs to the caller
+    with torch.random.fork_rng(devices=[]), contextlib.ExitStack() as stack:
+        stack.callback(torch.set_num_threads, threads)
         model = family.build(architecture, num_classes).to(memory_format=torch.channels_last)
         images = torch.randn(recipe.batch_size, 3, architecture.pixels, architecture.pixels)
         images = images.to(memory_format=torch.channels_last)
@@ -136,7 +139,5 @@ def _time(family: families.Family, architecture: Architecture, num_classes: int,
                 model.eval()(images)
             steps.append(middle - begin)
             evaluations.append(time.perf_counter() - middle)
-    finally:
-        torch.set_num_threads(threads)
     # the first step pays for the allocator and the kernels' choice
     return statistics.median(steps[1:]) / recipe.batch_size, statistics.median(evaluations[1:]) / recipe.batch_size

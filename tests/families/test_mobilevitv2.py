@@ -157,7 +157,7 @@ def test_pretrained_weights_of_an_architecture_that_is_not_stock_are_refused(cha
         FAMILY.build(FAMILY.architecture_from_dict({**stock, **changed}), 1000, pretrained=True)
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError("no such file in the cache"), RuntimeError("No pretrained weights")])
+@pytest.mark.parametrize("error", [FileNotFoundError("not in the cache"), RuntimeError("No pretrained weights")])
 def test_pretrained_weights_that_cannot_be_had_give_one_clear_error(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,7 +40,7 @@ def test_channels_change_only_at_the_channel_steps(nominal: float, low: float, s
     steps = channel_steps(nominal, low, low + span)
     assert np.all((steps > low) & (steps < low + span))
     ends = np.concatenate([[low], steps, [low + span]])
-    for left, right in zip(ends[:-1], ends[1:], strict=True):
+    for left, right in itertools.pairwise(ends):
         inside = np.linspace(left, right, 9)[1:-1]
         inside = inside[(inside > left * (1 + 1e-12)) & (inside < right * (1 - 1e-12))]
         assert len(np.unique(round_channels(nominal * inside))) <= 1

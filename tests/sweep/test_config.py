@@ -111,7 +111,7 @@ def test_options_of_a_sampler_reach_it(options: dict[str, Any], sampler: object)
     [
         ({"space": {"width": {"low": 2, "high": 1}}}, "`space.width`: `low` must not exceed `high`"),
         ({"sampler": {"name": "grid", "shape": [6, "x"]}}, "`sampler.shape.1`: Input should be a valid integer"),
-        ({"sampler": {"name": "grid", "shape": [1, 6]}}, "`shape` must be two numbers of at least 2"),
+        ({"sampler": {"name": "grid", "shape": [1, 6]}}, "`sampler`: `shape` must be two"),
         ({"fit": {"pareto_share": 0}}, "`fit.pareto_share`: Input should be greater than 0. Got 0"),
         ({"fit": {"bootstrap": 1}}, "`fit.bootstrap`"),
         ({"data": {"validation": 1.0}}, "`data.validation`: Input should be less than 1"),

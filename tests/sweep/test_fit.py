@@ -21,7 +21,7 @@ LINE: dict[str, Any] = {
     "sampler": {"name": "line", "factor": "resolution", "compensate": ["width", "ir_depth", "vit_depth"]},
 }
 GRID: dict[str, Any] = {
-    "trials": 8,
+    "trials": 7,
     "sampler": {"name": "grid", "factors": ["resolution", "width"], "shape": [4, 4], "tolerance": 0.1},
 }
 FITS = {"study.json", "surfaces/top1.json", "surfaces/top5.json"}
@@ -46,11 +46,7 @@ def test_a_sobol_sweep_gives_a_joint_surface_a_pareto_set_a_rule_and_figures(tmp
     table = pd.read_csv(run.pareto_file)
     assert list(table["id"]) == list(study.pareto["id"])
     np.testing.assert_array_equal(table["top1"], study.pareto["top1"])
-
-
-def test_fitting_again_gives_equal_files(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "twice", **SOBOL)
-    fit_run(run)
+    # and the same files when it is fitted again
     first = snapshot(run.path)
     fit_run(run)
     assert snapshot(run.path) == first
@@ -74,22 +70,34 @@ def test_a_grid_gives_a_surface_of_its_two_factors_and_no_rule(tmp_path: Path) -
     assert "sampler 'grid' holds MACs fixed" in study.facts["rule_missing"]
 
 
-def test_too_few_pareto_points_leave_the_surfaces_and_say_why_there_is_no_rule(tmp_path: Path) -> None:
+def test_too_few_pareto_points_leave_surfaces_and_pareto_set_and_say_why_there_is_no_rule(tmp_path: Path) -> None:
     run = write_run(tmp_path / "few", trials=8)
     study = fit_run(run)
     assert "at least 3 distinct MACs. Got 2" in study.facts["rule_missing"]
-    assert fits_of(run) == FITS | {"figures/surface.png", "figures/surface.svg"}
+    figures = {f"figures/{name}.{kind}" for name in ("front", "surface") for kind in ("png", "svg")}
+    assert fits_of(run) == FITS | {"pareto.csv"} | figures
+    assert len(study.pareto) == len(study.summary()["pareto_set"]) == 2
     with pytest.raises(FitError, match="at least 3 distinct MACs"):
         _ = study.rule
     assert study.summary()["recommendations"] == []
 
 
+def test_trials_below_the_floor_leave_surfaces_alone(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "low", trials=8, fit={"accuracy_floor": 0.9})
+    study = fit_run(run, figures=False)
+    assert fits_of(run) == FITS
+    assert "top-1 above 0.9. Got 0 of 8" in study.facts["rule_missing"]
+    with pytest.raises(FitError, match="no Pareto set: .*top-1 above 0.9"):
+        _ = study.pareto
+
+
 def test_a_fit_without_a_rule_removes_the_rule_of_an_earlier_fit(tmp_path: Path) -> None:
     run = write_run(tmp_path / "shrinks", **{**SOBOL, "trials": 8})
-    assert fit_run(run).facts["rule_missing"] == ""
-    write_run(run.path, trials=8, fit={"pareto_share": 0.05})
-    assert fit_run(run).facts["rule_missing"]
-    assert fits_of(run).isdisjoint({*OF_THE_RULE, "figures/rule.png", "figures/front.png"})
+    assert fit_run(run, figures=False).facts["rule_missing"] == ""
+    assert fits_of(run) == FITS | OF_THE_RULE
+    write_run(run.path, trials=8, fit={"accuracy_floor": 0.9})
+    assert fit_run(run, figures=False).facts["rule_missing"]
+    assert fits_of(run) == FITS
 
 
 def test_constant_top5_leaves_out_its_surface_and_nothing_else(tmp_path: Path) -> None:
@@ -114,11 +122,11 @@ def test_failed_trials_are_counted_and_left_out(tmp_path: Path) -> None:
 
 
 def test_an_accuracy_floor_leaves_trials_out_of_the_pareto_set(tmp_path: Path) -> None:
-    settings = {"trials": 12, "fit": {"pareto_share": 0.5, "accuracy_floor": 0.6}}
+    settings = {"trials": 8, "fit": {"pareto_share": 1.0, "accuracy_floor": 0.55}}
     study = fit_run(write_run(tmp_path / "floor", **settings), figures=False)
-    assert (study.pareto["top1"] > 0.6).all()
-    assert study.facts["pareto"]["inside"] == (study.finished["top1"] > 0.6).sum() < 12
-    assert study.facts["pareto"]["reference"] == [1.1, 0.4]
+    assert (study.pareto["top1"] > 0.55).all()
+    assert len(study.pareto) == study.facts["pareto"]["inside"] == (study.finished["top1"] > 0.55).sum() < 8
+    assert study.facts["pareto"]["reference"] == [1.1, 0.45]
 
 
 def test_a_fit_does_not_depend_on_the_order_of_the_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,8 @@ def test_the_staircases_start_at_the_bounds_and_hold_the_base() -> None:
     steps = report()["staircases"]
     assert [step["value"] for step in steps["pixels"]] == ["32", "48", "64", "80", "96", "112", "128"]
     assert {step["value"]: step["macs_share"] for step in steps["pixels"]}["64"] == 1.0
-    assert steps["ir_blocks"][3]["value"] == "1 2 1 1 1"
-    assert steps["ir_blocks"][3]["macs_share"] == 1.0
+    assert steps["ir_blocks"][1]["value"] == "1 2 1 1 1"
+    assert steps["ir_blocks"][1]["macs_share"] == 1.0
     for name in steps:
         shares = [step["macs_share"] for step in steps[name]]
         assert shares == sorted(shares)

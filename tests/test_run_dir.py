@@ -1,0 +1,243 @@
+"""The run directory: files that are whole or absent, one driver at a time, damage named."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gpscale import run_dir
+from gpscale.errors import RunDirError, UnknownNameError
+from gpscale.run_dir import RunDir, find_study, read_json, shipped_studies, write_atomically, write_json
+from gpscale.trial import FailureReason, Result, Trial, TrialRecord
+from tests.execution.processes import eventually
+
+TRIAL = Trial("mobilevitv2", {"pixels": 64}, 10, {"epochs": 1}, "digits", 0)
+RESULT = Result(0.5, 0.9, 0.4, 0.8, 1.0, 1.1, 1.2, 1, 1000, 100)
+RECORD = TrialRecord(TRIAL.id, TRIAL, RESULT, measured={"seconds": 1.5})
+REPOSITORY = Path(__file__).parent.parent
+
+WRITER = """
+import itertools, pathlib, sys
+from gpscale.run_dir import write_atomically
+for letter in itertools.cycle("abc"):
+    write_atomically(pathlib.Path(sys.argv[1]), letter * 1_000_000)
+"""
+HOLDER = """
+import pathlib, sys, time
+from gpscale.run_dir import RunDir
+with RunDir(sys.argv[1]).locked():
+    pathlib.Path(sys.argv[1], "held").touch()
+    time.sleep(60)
+"""
+
+
+@contextlib.contextmanager
+def python(code: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def assert_whole(content: str) -> None:
+    assert len(content) == 1_000_000
+    assert len(set(content)) == 1
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.003, 0.01, 0.017])
+def test_a_writer_killed_at_any_moment_leaves_the_old_content_or_the_new(tmp_path: Path, wait: float) -> None:
+    file = tmp_path / "file"
+    with python(WRITER, file) as writer:
+        assert eventually(file.exists, 60)
+        time.sleep(wait)
+        writer.send_signal(signal.SIGKILL)
+        assert writer.wait() == -signal.SIGKILL
+    assert_whole(file.read_text())
+    write_atomically(file, "next")
+    assert file.read_text() == "next"
+
+
+def test_a_reader_never_sees_a_part_while_another_process_writes(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    seen = set()
+    with python(WRITER, file):
+        assert eventually(file.exists, 60)
+        deadline = time.monotonic() + 30
+        while len(seen) < 3 and time.monotonic() < deadline:
+            content = file.read_text()
+            assert_whole(content)
+            seen.add(content[0])
+    assert seen == set("abc")
+
+
+def test_a_write_that_fails_keeps_the_old_file_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    file = tmp_path / "file.json"
+    write_json(file, {"a": 1})
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(file, {"a": float("nan")})
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(file, "\ud800")
+    assert read_json(file) == {"a": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_a_written_file_can_be_read_by_whoever_may_read_the_directory(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "file"
+    mask = os.umask(0o022)
+    try:
+        write_atomically(file, b"\x00\xff")
+    finally:
+        os.umask(mask)
+    assert file.read_bytes() == b"\x00\xff"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
+def test_records_are_read_back_in_order_of_their_ids(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    assert list(run.records()) == []
+    assert run.record(RECORD.id) is None
+    failed = TrialRecord("0" * 16, dataclasses.replace(TRIAL, seed=1), None, FailureReason.CRASHED, "gone")
+    run.write_record(RECORD)
+    run.write_record(failed)
+    run.trial("f" * 16).mkdir(parents=True)  # a trial that has begun and not ended
+    assert list(run.records()) == [failed, RECORD]
+    assert run.trial_ids() == ["0" * 16, RECORD.id, "f" * 16]
+    assert run.record(RECORD.id) == RECORD
+
+
+def test_what_a_killed_writer_leaves_is_no_record(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.write_record(RECORD)
+    (run.trial(RECORD.id) / ".record.json.abcdefgh.tmp").write_text('{"id": "')
+    assert list(run.records()) == [RECORD]
+
+
+def damaged(key: str, value: object) -> str:
+    return json.dumps({**RECORD.to_dict(), key: value})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '"text"',
+        "{}",
+        json.dumps(RECORD.to_dict())[:-40],
+        damaged("identity", None),
+        damaged("result", {"top1": 0.5}),
+        damaged("result", "good"),
+        damaged("failure", {"reason": "bored", "detail": ""}),
+        "\x00" * 512,
+    ],
+)
+def test_a_damaged_record_raises_an_error_that_names_the_file(tmp_path: Path, content: str) -> None:
+    run = RunDir(tmp_path)
+    run.write_record(RECORD)
+    run.record_file(RECORD.id).write_text(content)
+    for read in (lambda: run.record(RECORD.id), lambda: list(run.records())):
+        with pytest.raises(RunDirError) as caught:
+            read()
+        assert str(run.record_file(RECORD.id)) in str(caught.value)
+        assert "Move " in str(caught.value)
+
+
+def test_a_record_that_is_no_text_raises_an_error_that_names_the_file(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.write_record(RECORD)
+    run.record_file(RECORD.id).write_bytes(b"\xff\xfe\x80")
+    with pytest.raises(RunDirError, match=r"record\.json must hold JSON"):
+        run.record(RECORD.id)
+
+
+def test_json_that_is_absent_raises_an_error_that_names_the_file_and_the_command(tmp_path: Path) -> None:
+    with pytest.raises(RunDirError, match=r"rule\.json must exist.*`gpscale fit`"):
+        read_json(tmp_path / "rule.json")
+
+
+def test_a_second_driver_in_this_process_is_refused(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    assert not run.is_locked()
+    with run.locked():
+        assert run.is_locked()
+        with pytest.raises(RunDirError, match=r"Only one sweep may run in .*run"), RunDir(run.path).locked():
+            pytest.fail("the lock was given twice")
+        assert run.is_locked()
+    assert not run.is_locked()
+    with run.locked():
+        pass
+
+
+def test_a_driver_in_another_process_excludes_this_one_until_it_is_killed(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    with python(HOLDER, run.path) as holder:
+        assert eventually((run.path / "held").exists, 60)
+        assert run.is_locked()
+        with pytest.raises(RunDirError, match="Another one is running there"), run.locked():
+            pytest.fail("the lock was given twice")
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        assert not run.is_locked()
+        with run.locked():
+            assert run.is_locked()
+
+
+def test_looking_at_the_lock_does_not_take_it_and_makes_no_file(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    assert not run.is_locked()
+    assert list(tmp_path.iterdir()) == []
+    with run.locked():
+        pass
+    assert not run.is_locked()
+    with run.locked():
+        pass
+
+
+def test_a_study_is_found_by_its_directory_by_its_name_in_runs_and_by_its_shipped_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = tmp_path / "shipped"
+    monkeypatch.setattr(run_dir, "SHIPPED_STUDIES", shipped)
+    monkeypatch.chdir(tmp_path)
+    for directory in (shipped / "quickstart", shipped / "both", tmp_path / "runs" / "own", tmp_path / "both"):
+        directory.mkdir(parents=True)
+        (directory / "sweep.yaml").touch()
+    assert find_study().path == find_study("quickstart").path == shipped / "quickstart"
+    assert find_study("own").path == Path("runs/own")
+    assert find_study("runs/own").path.resolve() == tmp_path / "runs" / "own"
+    assert find_study(tmp_path / "runs" / "own").path == tmp_path / "runs" / "own"
+    assert find_study("both").path == shipped / "both"
+    assert find_study("./both").path.resolve() == tmp_path / "both"
+
+
+def test_an_unknown_study_lists_the_shipped_ones_and_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"'quickstrat'.*quickstart.*Did you mean 'quickstart'\?"):
+        find_study("quickstrat")
+
+
+def test_a_directory_without_a_sweep_is_no_study(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="study or run directory"):
+        find_study(tmp_path)
+
+
+def test_the_default_study_ships_with_the_package() -> None:
+    assert run_dir.DEFAULT_STUDY in shipped_studies()
