@@ -75,13 +75,15 @@ def test_bounds_from_lists_and_whole_numbers_equal_those_from_tuples() -> None:
     assert listed.width == (0.5, 1.0)
 
 
-@pytest.mark.parametrize("span", [(1.0, 0.5), (0.0, 1.0), (-1.0, 1.0), (0.5, math.inf), (math.nan, 1.0), (0.5, math.nan)])
+@pytest.mark.parametrize(
+    "span", [(1.0, 0.5), (0.0, 1.0), (-1.0, 1.0), (0.5, math.inf), (math.nan, 1.0), (0.5, math.nan)]
+)
 def test_bounds_that_are_reversed_or_not_positive_are_refused_by_name(span: tuple[float, float]) -> None:
     with pytest.raises(FactorError, match=rf"^width needs 0 < low <= high\. Got low={span[0]}, high={span[1]}"):
         Bounds(width=span)
 
 
-@pytest.mark.parametrize("span", [(0.5,), (0.5, 1.0, 2.0), 0.5, ("a", "b"), None, "12"[:1]])
+@pytest.mark.parametrize("span", [(0.5,), (0.5, 1.0, 2.0), 0.5, ("a", "b"), None, "1"])
 def test_bounds_that_are_not_two_numbers_are_refused_by_name(span: Any) -> None:
     for make in (lambda: Bounds(vit_depth=span), lambda: Bounds.from_dict({"vit_depth": span})):
         with pytest.raises(FactorError, match=r"^vit_depth must be two numbers\. Got "):

@@ -39,7 +39,8 @@ def test_importing_the_package_loads_no_library() -> None:
 def test_help_loads_neither_numpy_nor_anything_heavier() -> None:
     code = (
         "import sys\nsys.argv = ['gpscale', '--help']\nfrom gpscale.cli import main\n"
-        "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0, end.code\nelse:\n    raise AssertionError"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
+        "else:\n    raise AssertionError('main must exit')"
     )
     assert loaded_after(code, "typer", "numpy", "pydantic", "pandas", "torch", "scipy", "matplotlib") == {"typer"}
 

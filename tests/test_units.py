@@ -61,7 +61,7 @@ def test_macs_are_read(written: Any, macs: int) -> None:
         "1e999",
         "0",
         "0.4",
-        "٥M",
+        "\N{ARABIC-INDIC DIGIT FIVE}M",
         "500M\x00",
         0,
         -1,

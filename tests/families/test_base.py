@@ -30,7 +30,7 @@ def test_a_model_name_gives_its_height_and_width() -> None:
         "mobilevitv3_100@64",
         "@64",
         "",
-        "mobilevitv2_100@٦٤",
+        "mobilevitv2_100@\N{ARABIC-INDIC DIGIT SIX}4",
     ],
 )
 def test_a_name_that_is_no_model_is_refused(name: str) -> None:

@@ -32,8 +32,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(directory: Path) -> tuple[RunDir, str, str]:
     """A sweep with two workers that nothing has disturbed, and what it printed on either stream."""
-    driver = Driver(directory, "whole", "--workers", 2)
-    return driver.run, *driver.wait()
+    with Driver(directory, "whole", "--workers", 2) as driver:
+        return driver.run, *driver.wait()
 
 
 def wait_until(condition: Callable[[], bool], driver: Driver) -> None:
@@ -84,7 +84,8 @@ def test_a_result_says_what_was_trained(whole: tuple[RunDir, str, str]) -> None:
 def test_the_same_command_again_trains_nothing_and_gives_equal_files(whole: tuple[RunDir, str, str]) -> None:
     run = whole[0]
     before = snapshot(run.path)
-    out, err = Driver(run.path.parents[1], "whole", "--workers", 2).wait()
+    with Driver(run.path.parents[1], "whole", "--workers", 2) as driver:
+        out, err = driver.wait()
     assert err == "6 trials, 6 done before, 2 at a time\n"
     assert out == whole[1]
     # the day of the last visit is all that may change
@@ -94,13 +95,13 @@ def test_the_same_command_again_trains_nothing_and_gives_equal_files(whole: tupl
 def test_a_driver_killed_in_mid_trial_leaves_no_process_and_the_same_command_gives_the_undisturbed_results(
     whole: tuple[RunDir, str, str], directory: Path
 ) -> None:
-    driver = Driver(directory, "killed", "--workers", 1)
-    run = driver.run
-    # the second trial has trained an epoch
-    wait_until(lambda: bool(results(run)) and bool(mid_trial(run)), driver)
-    os.kill(driver.process.pid, signal.SIGKILL)
-    assert driver.process.wait() == -signal.SIGKILL
-    assert eventually(lambda: not driver.descendants(), 5)
+    with Driver(directory, "killed", "--workers", 1) as driver:
+        run = driver.run
+        # the second trial has trained an epoch
+        wait_until(lambda: bool(results(run)) and bool(mid_trial(run)), driver)
+        os.kill(driver.process.pid, signal.SIGKILL)
+        assert driver.process.wait() == -signal.SIGKILL
+        assert eventually(lambda: not driver.descendants(), 5)
     [begun] = [trial for trial in run.trial_ids() if not run.record_file(trial).exists()]
     assert (run.trial(begun) / "checkpoint.pt").exists()
     kept = {trial: run.record_file(trial).read_bytes() for trial in results(run)}
@@ -108,7 +109,8 @@ def test_a_driver_killed_in_mid_trial_leaves_no_process_and_the_same_command_giv
     status = json.loads(gpscale_here("status", run.path, "--json").out)
     assert status["running"] is False
     assert status["trials"] == {"finished": len(kept), "interrupted": 1, "pending": 5 - len(kept)}
-    _, err = Driver(directory, "killed", "--workers", 1).wait()
+    with Driver(directory, "killed", "--workers", 1) as driver:
+        _, err = driver.wait()
     assert f"6 trials, {len(kept)} done before, 1 at a time" in err
     # one worker here, two there
     assert results(run) == results(whole[0])
@@ -125,7 +127,8 @@ def test_more_trials_keep_the_first_ones_also_in_a_copy_without_images(
     # as a shipped study is: records without images and logs
     shutil.copytree(whole[0].path, copy.path, ignore=shutil.ignore_patterns("images", "log.txt", ".lock"))
     before = snapshot(copy.path / "trials")
-    _, err = Driver(directory, "whole", "--trials", 8, runs="copies").wait()
+    with Driver(directory, "whole", "--trials", 8, runs="copies") as driver:
+        _, err = driver.wait()
     assert "8 trials, 6 done before" in err
     after = snapshot(copy.path / "trials")
     assert {name: after[name] for name in before} == before
@@ -136,17 +139,17 @@ def test_more_trials_keep_the_first_ones_also_in_a_copy_without_images(
 
 
 def test_a_trial_that_is_killed_is_recorded_and_shown_and_the_sweep_goes_on(directory: Path) -> None:
-    driver = Driver(directory, "failing", "--workers", 2, "--trials", 7, "--json")
-    run = driver.run
-    wait_until(lambda: bool(mid_trial(run)), driver)
-    victim = mid_trial(run)[0]
-    os.kill(trial_process(run, victim), signal.SIGKILL)
-    # a second driver is turned away while the first one runs
-    refused = gpscale_here("sweep", directory / "tiny.yaml", "--runs", run.path.parent, "--name", run.name)
-    assert refused.code == 2
-    assert "Another one is running there" in refused.err
-    assert json.loads(gpscale_here("status", run.path, "--json").out)["running"] is True
-    out, err = driver.wait()
+    with Driver(directory, "failing", "--workers", 2, "--trials", 7, "--json") as driver:
+        run = driver.run
+        wait_until(lambda: bool(mid_trial(run)), driver)
+        victim = mid_trial(run)[0]
+        os.kill(trial_process(run, victim), signal.SIGKILL)
+        # a second driver is turned away while the first one runs
+        refused = gpscale_here("sweep", directory / "tiny.yaml", "--runs", run.path.parent, "--name", run.name)
+        assert refused.code == 2
+        assert "Another one is running there" in refused.err
+        assert json.loads(gpscale_here("status", run.path, "--json").out)["running"] is True
+        out, err = driver.wait()
     record = run.record(victim)
     assert record is not None
     assert (record.state, record.failure) == (TrialState.FAILED, FailureReason.CRASHED)
@@ -164,21 +167,12 @@ def test_a_trial_that_is_killed_is_recorded_and_shown_and_the_sweep_goes_on(dire
 
 
 def test_trainings_that_diverge_are_recorded_as_such_and_too_few_are_left_to_fit(directory: Path) -> None:
-    # without clipping and averaging, such a rate overflows in a few steps
-    wild = [
-        "recipe.learning_rate=10",
-        "recipe.learning_rate_scaling=none",
-        "recipe.warmup=0",
-        "recipe.gradient_clip=null",
-    ]
-    driver = Driver(
-        directory, "wild", "--trials", 2, *(part for setting in wild for part in ("--set", setting)),
-        "--set", "recipe.epochs=8",
-    )  # fmt: skip
-    _, err = driver.process.communicate(timeout=500)
-    assert driver.process.returncode == 2
+    # such a rate, not clipped, overflows in a few steps
+    wild = ("learning_rate=10", "learning_rate_scaling=none", "warmup=0", "gradient_clip=null", "epochs=8")
+    options = [part for setting in wild for part in ("--set", f"recipe.{setting}")]
+    with Driver(directory, "wild", "--trials", 2, *options) as driver:
+        _, err = driver.wait(2)
     assert "Traceback" not in err
     assert "at least 6 finished trials. Got" in err
-    reasons = [record.failure for record in driver.run.records()]
-    assert FailureReason.DIVERGED in reasons
+    assert FailureReason.DIVERGED in [record.failure for record in driver.run.records()]
     assert "diverged" in gpscale_here("status", driver.run.path).out

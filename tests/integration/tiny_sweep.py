@@ -8,7 +8,7 @@ import sys
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from gpscale.run_dir import RunDir
 from tests.cli.command import ENVIRONMENT
@@ -35,7 +35,7 @@ def write_sweep(directory: Path) -> Path:
 
 
 class Driver:
-    """`gpscale sweep` as a process; its descendants can be found by their mark."""
+    """`gpscale sweep` as a process, ended with its `with` block; its descendants can be found by their mark."""
 
     def __init__(self, directory: Path, name: str, *options: object, runs: str = "runs") -> None:
         """Start it.
@@ -60,10 +60,18 @@ class Driver:
             process_group=0,
         )
 
-    def wait(self) -> tuple[str, str]:
-        """Wait for success and return what it printed on standard output and standard error."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def wait(self, code: int = 0) -> tuple[str, str]:
+        """Wait for the end and return what it printed on standard output and standard error."""
         out, err = self.process.communicate(timeout=500)
-        assert self.process.returncode == 0, err
+        assert self.process.returncode == code, err
         return out, err
 
     def descendants(self) -> set[int]:
