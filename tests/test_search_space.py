@@ -51,6 +51,13 @@ def test_architectures_are_distinct_and_ascend_in_macs() -> None:
     assert np.all(np.diff(space.macs) >= 0)
 
 
+def test_architectures_of_equal_macs_keep_the_order_of_their_levels() -> None:
+    space = default_space()
+    order = np.lexsort((*space.codes.T[::-1], space.macs))
+    assert len(np.unique(space.macs)) < len(space)
+    assert np.array_equal(order, np.arange(len(space)))
+
+
 def test_every_architecture_carries_its_own_macs_parameters_and_factors() -> None:
     space = small_space()
     macs, params = FAMILY.count(space.integers, 10)
