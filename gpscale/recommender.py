@@ -270,8 +270,6 @@ def recommend(
     architecture = fitting.architecture(index)
     transferred = chosen != fitted.base
     top1, reason = _predict_top1(fitted, fitting, index, classes, transferred)
-    c = float(fitting.c[index])
-    front_low, front_high = fitted.rule.front_range
     family = families.get(chosen.family)
     return Recommendation(
         budget=budget,
@@ -287,7 +285,7 @@ def recommend(
         study=fitted.name,
         method=method,
         transferred=transferred,
-        extrapolated=not front_low <= c <= front_high,
+        extrapolated=fitted.rule.extrapolated(budget / space.base_macs),
         top1=top1,
         top1_reason=reason,
     )
@@ -378,4 +376,5 @@ def _predict_top1(
         return None, f"study {fitted.name!r} trained on {fitted.num_classes} classes, not {num_classes}"
     predicted = fitted.surface.predict(space.factors[index][None])
     mean, std = float(predicted.mean[0]), float(predicted.observation_std[0])
-    return Interval(mean, max(0.0, mean - _INTERVAL * std), min(1.0, mean + _INTERVAL * std)), ""
+    low, middle, high = (min(1.0, max(0.0, mean + side * _INTERVAL * std)) for side in (-1, 0, 1))
+    return Interval(middle, low, high), ""

@@ -14,16 +14,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gpscale.atomic import atomic_file
+from gpscale.atomic import TEMPORARY_SUFFIX, atomic_file
 from gpscale.errors import RunDirError, UnknownNameError
 from gpscale.trial import TrialRecord
 
 SHIPPED_STUDIES = Path(__file__).parent / "shipped_studies"
-DEFAULT_STUDY = "quickstart"
+DEFAULT_STUDY = "cifar10"
+_LOCK_SECONDS = 0.5
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -156,6 +158,11 @@ class RunDir:
         trials = self.path / "trials"
         return sorted(entry.name for entry in trials.iterdir() if entry.is_dir()) if trials.is_dir() else []
 
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files that a killed process has left; only for the holder of the lock."""
+        for leftover in self.path.rglob(f".*{TEMPORARY_SUFFIX}"):
+            leftover.unlink(missing_ok=True)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the directory for one driver; the lock goes with the process, however it ends.
@@ -163,13 +170,10 @@ class RunDir:
         Raises:
             RunDirError: Another driver holds it.
         """
-        # imported here because Windows lacks it, where studies can still be read
-        import fcntl
-
         self.path.mkdir(parents=True, exist_ok=True)
         with open(self.path / ".lock", "a") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock_within(_LOCK_SECONDS, file.fileno())
             except BlockingIOError:
                 raise RunDirError(
                     f"Only one sweep may run in {self.path}. Another one is running there. "
@@ -191,6 +195,26 @@ class RunDir:
         return False
 
 
+def _lock_within(seconds: float, handle: int) -> None:
+    """Lock a file, waiting out the instant for which `is_locked` holds it.
+
+    Raises:
+        BlockingIOError: Somebody holds it for longer.
+    """
+    # imported here because Windows lacks it, where studies can still be read
+    import fcntl
+
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
 def shipped_studies() -> list[str]:
     """Return the names of the studies that ship with the package."""
     return sorted(entry.name for entry in SHIPPED_STUDIES.iterdir() if (entry / "sweep.yaml").is_file())
@@ -207,6 +231,8 @@ def find_study(study: str | os.PathLike[str] | None = None) -> RunDir:
     """
     if study is None:
         study = DEFAULT_STUDY
+    if not isinstance(study, str | os.PathLike):
+        raise UnknownNameError.of("study or run directory", study, shipped_studies())
     if str(study) in shipped_studies():
         return RunDir(SHIPPED_STUDIES / study)
     for directory in (Path(study), Path("runs") / study):

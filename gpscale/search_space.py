@@ -129,10 +129,16 @@ class SearchSpace:
         step = check_pixel_step(base, pixel_step)
         return _enumerate(base, bounds, step, num_classes)
 
-    def feasible(self, low: float, high: float) -> SearchSpace:
-        """Return the part of the space with `low <= MACs <= high` (both in multiply-accumulates)."""
-        first = int(np.searchsorted(self.macs, low, side="left"))
-        last = int(np.searchsorted(self.macs, high, side="right"))
+    def feasible(self, low: str | float, high: str | float) -> SearchSpace:
+        """Return the part of the space with `low <= MACs <= high`.
+
+        Args:
+            low: Multiply-accumulates, a number or a string such as `"5M"`.
+            high: The same.
+        """
+        ends = [parse_macs(end) if isinstance(end, str) else end for end in (low, high)]
+        first = int(np.searchsorted(self.macs, ends[0], side="left"))
+        last = int(np.searchsorted(self.macs, ends[1], side="right"))
         return self.take(slice(first, max(first, last)))
 
     def take(self, rows: slice | Integers) -> SearchSpace:

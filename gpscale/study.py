@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from gpscale import families, recommender
-from gpscale.errors import BudgetError, FitError, OutOfRangeError, RunDirError
+from gpscale.errors import BudgetError, FitError, OutOfRangeError, RunDirError, UnknownNameError
 from gpscale.factors import FACTOR_NAMES, Bounds
 from gpscale.recommender import Recommendation
 from gpscale.rules.gp_rule import GPRule
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from gpscale.surrogate.diagnostics import Diagnostics
+
+OUTCOMES = ("top1", "top5")
 
 TRIAL_COLUMNS = (
     "id", "state", "c", "macs", "params", *FACTOR_NAMES, "pixels", "top1", "top5", "top1_raw", "top5_raw",
@@ -190,7 +192,16 @@ class Study:
         return chosen.assign(rank=chosen["id"].map(ranks)).reset_index(drop=True)
 
     def joint_surface(self, outcome: str = "top1") -> Surface:
-        """Return the fitted surface of `"top1"` or `"top5"` over the factors that the sweep varied."""
+        """Return the fitted surface of `"top1"` or `"top5"` over the factors that the sweep varied.
+
+        Raises:
+            UnknownNameError: `outcome` is neither.
+            FitError: There is no surface of top-5, because it was the same in all trials.
+        """
+        if outcome not in OUTCOMES:
+            raise UnknownNameError.of("outcome", outcome, OUTCOMES)
+        if self.facts["diagnostics"][outcome] is None:
+            raise FitError(f"Study {self.name!r} has no surface of {outcome}: it is the same in all trials. Use top1.")
         return Surface.from_dict(read_json(self.run.surface_file(outcome)))
 
     def surface(
@@ -237,8 +248,14 @@ class Study:
             FitError: No architecture has such MACs, or the sweep does not have that factor.
         """
         held = parse_macs(macs)
+        surface = self.joint_surface(outcome)
+        if surface.names != FACTOR_NAMES:
+            raise FitError(
+                f"An iso-MAC profile needs a surface over all four factors. Study {self.name!r} has one over "
+                f"{' and '.join(surface.names)}, at fixed MACs already. Use `surface` for it."
+            )
         candidates = self.space.feasible((1 - tolerance) * held, (1 + tolerance) * held)
-        return self.joint_surface(outcome).profile(factor, candidates.factors)
+        return surface.profile(factor, candidates.factors)
 
     def plot_front(self, **options: Any) -> Figure:
         """Draw top-1 against MACs with the front and the base; options as in `gpscale.plotting.plot_front`."""
@@ -262,6 +279,8 @@ class Study:
         """
         from gpscale import plotting
 
+        if (x is None) != (y is None):
+            raise FitError(f"A surface needs two factors. Got {x or y!r} alone. Name both, or use `plot_line` for one.")
         return plotting.plot_surface(self, (x, y) if x and y else None, **options)
 
     def plot_line(self, factor: str | None = None, **options: Any) -> Figure:

@@ -24,8 +24,8 @@ def loaded_after(code: str, *heavy: str) -> set[str]:
         capture_output=True,
         text=True,
         timeout=300,
-        check=True,
     )
+    assert result.returncode == 0, result.stderr
     answers = [line.split() for line in result.stdout.splitlines() if line.startswith("LOADED")]
     assert [name for _, name, _ in answers] == list(heavy)
     return {name for _, name, answer in answers if answer == "True"}

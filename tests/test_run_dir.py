@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +131,19 @@ def test_what_a_killed_writer_leaves_is_no_record(tmp_path: Path) -> None:
     assert list(run.records()) == [RECORD]
 
 
+def test_what_killed_writers_leave_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.write_record(RECORD)
+    with python(WRITER, run.trial(RECORD.id) / "curve.csv") as writer:
+        assert eventually(lambda: any(run.trial(RECORD.id).glob(".curve.csv.*")), 60)
+        writer.kill()
+        writer.wait()
+    (run.trial(RECORD.id) / ".record.json.abcdefgh.tmp").touch()
+    run.remove_leftovers()
+    assert {entry.name for entry in run.trial(RECORD.id).iterdir()} <= {"record.json", "curve.csv"}
+    assert run.record(RECORD.id) == RECORD
+
+
 def damaged(key: str, value: object) -> str:
     return json.dumps({**RECORD.to_dict(), key: value})
 
@@ -218,10 +233,11 @@ def test_a_study_is_found_by_its_directory_by_its_name_in_runs_and_by_its_shippe
     shipped = tmp_path / "shipped"
     monkeypatch.setattr(run_dir, "SHIPPED_STUDIES", shipped)
     monkeypatch.chdir(tmp_path)
-    for directory in (shipped / "quickstart", shipped / "both", tmp_path / "runs" / "own", tmp_path / "both"):
+    default = run_dir.DEFAULT_STUDY
+    for directory in (shipped / default, shipped / "both", tmp_path / "runs" / "own", tmp_path / "both"):
         directory.mkdir(parents=True)
         (directory / "sweep.yaml").touch()
-    assert find_study().path == find_study("quickstart").path == shipped / "quickstart"
+    assert find_study().path == find_study(default).path == shipped / default
     assert find_study("own").path == Path("runs/own")
     assert find_study("runs/own").path.resolve() == tmp_path / "runs" / "own"
     assert find_study(tmp_path / "runs" / "own").path == tmp_path / "runs" / "own"
@@ -232,6 +248,12 @@ def test_a_study_is_found_by_its_directory_by_its_name_in_runs_and_by_its_shippe
 def test_an_unknown_study_lists_the_shipped_ones_and_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=r"'quickstrat'.*quickstart.*Did you mean 'quickstart'\?"):
         find_study("quickstrat")
+
+
+@pytest.mark.parametrize("study", [3, 1.5, ["quickstart"]])
+def test_a_study_that_is_no_name_is_refused_and_shown(study: Any) -> None:
+    with pytest.raises(UnknownNameError, match=re.escape(f"Unknown study or run directory {study!r}")):
+        find_study(study)
 
 
 def test_a_directory_without_a_sweep_is_no_study(tmp_path: Path) -> None:

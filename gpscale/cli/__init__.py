@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Run directory, its name in runs/, or a shipped study.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Run directory, or a shipped study's name.")]
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="Sweep file (YAML).")]
 Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Directory of the run directories.")]
@@ -59,6 +59,9 @@ def sweep(
     trials: Annotated[int | None, typer.Option(min=1, help="Trials in all; raise it to continue a sweep.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time; default: one per core.")] = None,
     set: Set = [],  # noqa: B006
+    retry: Annotated[
+        list[str], typer.Option(metavar="REASON", help="Run trials again that failed for this reason; may be repeated.")
+    ] = [],  # noqa: B006
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and an estimated time; write nothing.")
     ] = False,
@@ -69,11 +72,11 @@ def sweep(
     from gpscale.cli import sweeping
 
     overrides = [*set, *([f"trials={trials}"] if trials is not None else [])]
-    run = runs / (name or sweep_file.stem)
+    run = runs / sweeping.run_name(name or sweep_file.stem)
     if dry_run:
         sweeping.dry_run(sweep_file, overrides, run, workers, as_json=json)
     else:
-        sweeping.sweep(sweep_file, overrides, run, workers, as_json=json)
+        sweeping.sweep(sweep_file, overrides, run, workers, retry, as_json=json)
 
 
 @app.command()

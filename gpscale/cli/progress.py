@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -11,9 +13,10 @@ from typing import Any, Protocol
 
 from gpscale.execution import Ended, Event, Progressed, Started
 from gpscale.sweep import Plan
-from gpscale.trial import TrialRecord
+from gpscale.trial import Progress, TrialRecord
 
 _PLAIN_SECONDS = 15.0
+_JSON_SECONDS = 1.0
 
 
 class Listener(Protocol):
@@ -44,12 +47,21 @@ def listener(*, as_json: bool, workers: int) -> Iterator[Listener]:
 
 
 class _JsonLines:
+    """One JSON document for each event, of those that report progress one a second for each trial."""
+
+    def __init__(self) -> None:
+        self._spoke: dict[str, float] = {}
+
     def plan(self, plan: Plan) -> None:
         _json_line("plan", trials=len(plan.trials), done=len(plan.done))
 
     def event(self, event: Event) -> None:
         if isinstance(event, Started):
             _json_line("started", trial=event.trial_id)
+        elif isinstance(event, Progressed):
+            if time.monotonic() - self._spoke.get(event.progress.trial_id, -_JSON_SECONDS) >= _JSON_SECONDS:
+                self._spoke[event.progress.trial_id] = time.monotonic()
+                _json_line("progress", **_progress(event.progress))
         elif isinstance(event, Ended):
             top1 = event.record.result.top1 if event.record.result else None
             _json_line(
@@ -78,7 +90,7 @@ class _Lines:
             now = event.progress
             _say(
                 f"  {now.trial_id} epoch {now.epoch}/{now.epochs}, {now.images:,}/{now.images_total:,} images, "
-                f"{now.images_per_second:.0f} images/s, loss {now.loss:.3f}"
+                f"{now.images_per_second:.0f} images/s, loss {now.loss:.3f}{_time_left(now)}"
             )
 
 
@@ -112,7 +124,9 @@ class _Bars:
 
     def event(self, event: Event) -> None:
         if isinstance(event, Started):
-            self._tasks[event.trial_id] = self.progress.add_task(event.trial_id, total=None, note="starting")
+            # one that was lost with its fork server starts again
+            if event.trial_id not in self._tasks:
+                self._tasks[event.trial_id] = self.progress.add_task(event.trial_id, total=None, note="starting")
         elif isinstance(event, Progressed):
             now = event.progress
             self.progress.update(
@@ -137,6 +151,18 @@ def _outcome(record: TrialRecord) -> str:
         f"{record.id} top-1 {record.result.top1:.1%}, {record.result.macs / 1e6:,.1f}M MACs, "
         f"{record.trial.architecture['pixels']} px, {seconds:.0f} s"
     )
+
+
+def _progress(now: Progress) -> dict[str, Any]:
+    speed = now.images_per_second
+    left = (now.images_total - now.images) / speed if speed > 0 else None
+    loss = now.loss if math.isfinite(now.loss) else None
+    return {**dataclasses.asdict(now), "loss": loss, "seconds_left": left}
+
+
+def _time_left(now: Progress) -> str:
+    seconds = _progress(now)["seconds_left"]
+    return "" if seconds is None else f", {seconds:.0f} s left"
 
 
 def _say(text: str) -> None:

@@ -8,23 +8,55 @@ from typing import Any
 
 from gpscale.cli.output import console, print_json
 from gpscale.cli.progress import listener
+from gpscale.errors import RunDirError, UnknownNameError
 from gpscale.execution import LocalExecutor
 from gpscale.factors import FACTOR_NAMES
 from gpscale.run_dir import RunDir, find_study
 from gpscale.study import Study
 from gpscale.sweep import SweepConfig, fit_run, run_sweep
 from gpscale.sweep.estimate import estimate
+from gpscale.trial import FailureReason
 from gpscale.units import format_macs
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
-def sweep(sweep_file: Path, overrides: Sequence[str], run: Path, workers: int | None, *, as_json: bool) -> None:
+def run_name(name: str) -> str:
+    """Return the name of a run directory if it is one.
+
+    Raises:
+        RunDirError: It would leave the directory of the runs.
+    """
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise RunDirError(f"--name must be a plain name. Got {name!r}. Choose another directory with --runs.")
+    return name
+
+
+def sweep(
+    sweep_file: Path,
+    overrides: Sequence[str],
+    run: Path,
+    workers: int | None,
+    retry: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
     """Run a sweep with progress, then print what it found."""
+    reasons = [str(reason) for reason in FailureReason]
+    for reason in retry:
+        if reason not in reasons:
+            raise UnknownNameError.of("reason of a failure", reason, reasons)
     config = SweepConfig.load(sweep_file, overrides)
     executor = LocalExecutor(workers=workers)
     with listener(as_json=as_json, workers=executor.workers) as progress:
-        study = run_sweep(config, RunDir(run), executor, on_plan=progress.plan, on_event=progress.event)
+        study = run_sweep(
+            config,
+            RunDir(run),
+            executor,
+            retry=[FailureReason(reason) for reason in retry],
+            on_plan=progress.plan,
+            on_event=progress.event,
+        )
     show_study(study, as_json=as_json)
 
 
@@ -49,7 +81,10 @@ def dry_run(sweep_file: Path, overrides: Sequence[str], run: Path, workers: int 
 
 def fit(run: str, *, as_json: bool) -> None:
     """Fit a run directory again and print what was found."""
-    show_study(fit_run(find_study(run)), as_json=as_json)
+    directory = find_study(run)
+    with directory.locked():
+        study = fit_run(directory)
+    show_study(study, as_json=as_json)
 
 
 def show_study(study: Study, *, as_json: bool) -> None:
@@ -80,8 +115,8 @@ def _print_front(study: Study) -> None:
 
     facts = study.facts["pareto"]
     print(
-        f"\nPareto set: {len(facts['survivors'])} of {facts['inside']} trials inside the band survive, "
-        f"{len(facts['front'])} are not dominated; hypervolume {facts['hypervolume']:.4f} "
+        f"\nPareto set: {len(facts['survivors'])} survive of {facts['inside']} trials inside the band with top-1 above "
+        f"{facts['floor']:.0%}, {len(facts['front'])} are not dominated; hypervolume {facts['hypervolume']:.4f} "
         f"(reference c = {facts['reference'][0]:g}, error {facts['reference'][1]:.3g})"
     )
     table = Table("c", "MACs", "top-1", "px", "r", "d_i", "d_m", "w", "rank", box=None, header_style="bold")

@@ -105,6 +105,7 @@ def _train(job: Job, report: Callable[[Progress], None]) -> tuple[Result, Mappin
         seed=trial.seed,
         directory=run.trial(trial.id),
         report=report,
+        device="cuda" if torch.cuda.is_available() else "cpu",
     )
     result = Result(**dataclasses.asdict(outcome.result), macs=int(macs[0]), params=int(params[0]))
     return result, outcome.measured

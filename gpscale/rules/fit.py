@@ -91,7 +91,7 @@ def fit_rule(
     if not _is_usable(ratios[chosen]):
         raise FitError(
             f"A rule needs a Pareto set with at least {MIN_PARETO_POINTS} distinct MACs. Got "
-            f"{len(np.unique(ratios[chosen]))} from {selection.n_inside} trials inside the band, of which a share of "
+            f"{len(np.unique(ratios[chosen]))} from {selection.n_inside} trials inside, of which a share of "
             f"{share:g} is kept. Run more trials, or raise the share."
         )
     table = np.geomspace(ratios[0], ratios[-1], _TABLE_ROWS)

@@ -30,15 +30,15 @@ class Band:
     """Lowest and highest reduction factor c of a sweep, both included.
 
     Raises:
-        SpaceError: `low` is not positive, or above `high`.
+        SpaceError: `low` is not positive, or not below `high`.
     """
 
     low: float = 0.2
     high: float = 1.1
 
     def __post_init__(self) -> None:
-        if not 0 < self.low <= self.high:
-            raise SpaceError(f"`band` needs 0 < low <= high. Got low={self.low}, high={self.high}. Swap them.")
+        if not 0 < self.low < self.high:
+            raise SpaceError(f"`band` needs 0 < low < high. Got low={self.low}, high={self.high}. Swap or widen them.")
 
 
 class Sampler(Protocol):

@@ -23,9 +23,10 @@ class Sobol:
 
     Each Sobol point (four coordinates in [0, 1)) becomes one architecture by conditioning. The first coordinate sets
     the MACs, which leaves the architectures within about 1 % of them; the second picks one of their pixel sizes, all
-    alike; the third and fourth pick the levels of the two depths closest to an even spread in log-factors over what is
-    left. What then remains differs in width, and the one closest to the MACs is taken. Architectures already taken
-    are left out from the start, so nothing is ever rejected.
+    alike, so that only sizes which few MACs allow are rarer over the whole band; the third and fourth pick the levels
+    of the two depths closest to an even spread in log-factors over what is left. What then remains differs in width,
+    and the one closest to the MACs is taken. Architectures already taken are left out from the start, so nothing is
+    ever rejected.
     """
 
     name: ClassVar[str] = "sobol"

@@ -18,7 +18,15 @@ from gpscale.search_space import SearchSpace, check_pixel_step
 from gpscale.training.data.config import DataConfig
 from gpscale.training.recipe import Recipe
 
-FREE_TO_CHANGE = ("trials", "fit", "data.root", "data.download", "data.memory_cap", "data.stream_workers")
+FREE_TO_CHANGE = (
+    "trials",
+    "fit",
+    "num_classes",
+    "data.root",
+    "data.download",
+    "data.memory_cap",
+    "data.stream_workers",
+)
 """What may differ when a sweep is continued: how far it goes, what is made of it, and where the images lie."""
 
 
@@ -53,12 +61,28 @@ class SpaceConfig(_Section):
         None, ge=1, description="Pixel sizes are multiples of it; null takes a quarter of the base's pixels."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _missing_ends_come_from_the_preset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        preset = _preset_bounds(values.get("preset", "default"))
+        return values | {
+            name: {"low": preset[name][0], "high": preset[name][1], **values[name]}
+            for name in FACTOR_NAMES
+            if isinstance(values.get(name), dict)
+        }
+
     @property
     def bounds(self) -> Bounds:
         """The bounds, preset and own ones together."""
-        preset = (PAPER_BOUNDS if self.preset == "paper" else Bounds()).to_dict()
         own = {name: getattr(self, name) for name in FACTOR_NAMES}
-        return Bounds.from_dict({**preset, **{name: (span.low, span.high) for name, span in own.items() if span}})
+        spans = {name: (span.low, span.high) for name, span in own.items() if span}
+        return Bounds.from_dict({**_preset_bounds(self.preset), **spans})
+
+
+def _preset_bounds(preset: object) -> dict[str, tuple[float, float]]:
+    return (PAPER_BOUNDS if preset == "paper" else Bounds()).to_dict()
 
 
 class SamplerConfig(BaseModel):
@@ -91,6 +115,18 @@ class SamplerConfig(BaseModel):
             raise SweepFileError("\n".join(dict.fromkeys(faults))) from None
 
 
+class BandConfig(_Section):
+    """Lowest and highest reduction factor c, both included."""
+
+    low: float = Field(0.2, gt=0.0, description="Lowest MACs over the base's.")
+    high: float = Field(1.1, gt=0.0, description="Highest MACs over the base's.")
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> BandConfig:
+        sampling.Band(self.low, self.high)
+        return self
+
+
 class FitConfig(_Section):
     """What is made of the trials."""
 
@@ -114,7 +150,7 @@ class SweepConfig(_Section):
         None, ge=2, description="Classes to count with before the images are at hand; must equal theirs."
     )
     space: SpaceConfig = SpaceConfig()
-    band: Span = Span(low=0.2, high=1.1)
+    band: BandConfig = BandConfig()
     sampler: SamplerConfig = SamplerConfig()
     trials: int = Field(24, ge=1, le=100_000, description="Trials in all; raising it continues the sweep.")
     seed: int = Field(0, ge=0, description="Fixes the plan, and weights, data order and augmentation of every trial.")
@@ -186,13 +222,26 @@ class SweepConfig(_Section):
         except GpscaleError as error:
             raise SweepFileError(str(error)) from error
 
+    def resolved(self) -> SweepConfig:
+        """Return the same sweep with every default that depends on others, or on a sampler's class, written out."""
+        space = {name: Span(low=low, high=high) for name, (low, high) in self.space.bounds.to_dict().items()}
+        step = check_pixel_step(families.parse_base(self.base), self.space.pixel_step)
+        sampler = self.sampler.make()
+        options: dict[str, Any] = dataclasses.asdict(sampler) if dataclasses.is_dataclass(sampler) else {}
+        return self.model_copy(
+            update={
+                "space": self.space.model_copy(update={**space, "pixel_step": step}),
+                "sampler": SamplerConfig(name=self.sampler.name, **options),
+            }
+        )
+
     def to_yaml(self) -> str:
         """Write the sweep with every default."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     def differences(self, other: SweepConfig) -> dict[str, tuple[Any, Any]]:
         """Return the settings, by dotted name, that make `other` another sweep: (own value, its value)."""
-        own, its = flat(self.model_dump(mode="json")), flat(other.model_dump(mode="json"))
+        own, its = (flat(config.resolved().model_dump(mode="json")) for config in (self, other))
         return {
             key: (own.get(key), its.get(key))
             for key in sorted(own.keys() | its.keys())

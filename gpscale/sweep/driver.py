@@ -8,20 +8,21 @@ import datetime
 import importlib.metadata
 import platform
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from gpscale.errors import DataError, RunDirError
 from gpscale.execution import Event, Executor, Job
 from gpscale.run_dir import RunDir, read_json, write_atomically, write_json
 from gpscale.study import Study
-from gpscale.sweep.config import SweepConfig
+from gpscale.sweep.config import FREE_TO_CHANGE, SweepConfig
 from gpscale.sweep.fit import fit_run
 from gpscale.sweep.plan import count_classes, plan_architectures, plan_trials
 from gpscale.training.data.store import ImageStore
-from gpscale.trial import Trial, TrialRecord
+from gpscale.trial import FailureReason, Trial, TrialRecord
 
-_LEFT_BY_A_KILLED_START = (".lock", "images")
+_LEFT_BY_A_KILLED_START = ("images", "provenance.json")
 _PACKAGES = ("gpscale", "torch", "torchvision", "timm", "gpytorch", "botorch", "pymoo", "numpy")
 
 
@@ -56,7 +57,7 @@ def check(config: SweepConfig, run: RunDir) -> int:
         _check_same_sweep(config, run)
     elif run.path.exists() and not run.path.is_dir():
         raise RunDirError(f"A run directory must be a directory. {run.path} is a file. Give another --name.")
-    elif run.path.exists() and any(entry.name not in _LEFT_BY_A_KILLED_START for entry in run.path.iterdir()):
+    elif run.path.exists() and any(_is_foreign(entry) for entry in run.path.iterdir()):
         raise RunDirError(
             f"A run directory must be empty or hold a sweep. {run.path} holds other files. Give another --name."
         )
@@ -86,8 +87,9 @@ def prepare(config: SweepConfig, run: RunDir) -> Plan:
         raise
     _check_same_images(run, store)
     trials = plan_trials(config, num_classes, store.fingerprint)
-    write_atomically(run.sweep_file, config.to_yaml())
+    # the sweep file last: where it is, all else is
     write_json(run.provenance_file, _provenance(config, store))
+    write_atomically(run.sweep_file, config.resolved().to_yaml())
     records = {trial.id: run.record(trial.id) for trial in trials}
     return Plan(trials, {trial_id: record for trial_id, record in records.items() if record is not None})
 
@@ -97,6 +99,7 @@ def run_sweep(
     run: RunDir,
     executor: Executor,
     *,
+    retry: Collection[FailureReason] = (),
     on_plan: Callable[[Plan], None] = lambda plan: None,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Study:
@@ -106,6 +109,7 @@ def run_sweep(
         config: The sweep.
         run: Its run directory; made if absent, continued if it holds this sweep.
         executor: Where trials run.
+        retry: Failed trials with one of these reasons are run again.
         on_plan: Called once with the plan, before the first trial starts.
         on_event: Called with every event of the executor.
 
@@ -117,7 +121,9 @@ def run_sweep(
     """
     check(config, run)
     with run.locked():
+        run.remove_leftovers()
         plan = prepare(config, run)
+        plan = _without_failures(plan, run, retry)
         on_plan(plan)
         jobs = [Job(trial, run.path) for trial in plan.pending]
         if jobs:
@@ -127,13 +133,18 @@ def run_sweep(
         return fit_run(run, config)
 
 
+def _is_foreign(entry: Path) -> bool:
+    """Tell whether an entry of a directory without a sweep file is anything but the rest of a start that was killed."""
+    return entry.name not in _LEFT_BY_A_KILLED_START and not entry.name.startswith(".")
+
+
 def _check_same_sweep(config: SweepConfig, run: RunDir) -> None:
     differences = SweepConfig.load(run.sweep_file).differences(config)
     if differences:
         listed = "; ".join(f"`{key}` is {own!r} there, {its!r} here" for key, (own, its) in differences.items())
         raise RunDirError(
             f"A run directory holds one sweep. {run.path} holds another: {listed}. "
-            "Give this one another --name, or change the settings back (trials and fit may change)."
+            f"Give this one another --name, or change the settings back (free to change: {', '.join(FREE_TO_CHANGE)})."
         )
 
 
@@ -149,6 +160,14 @@ def _check_same_images(run: RunDir, store: ImageStore) -> None:
             f"(fingerprint {begun[:12]}, now {store.fingerprint[:12]}). Put the images back, or give this sweep "
             "another --name."
         )
+
+
+def _without_failures(plan: Plan, run: RunDir, retry: Collection[FailureReason]) -> Plan:
+    """Forget the records of trials that failed for one of the reasons, so that they are run again."""
+    again = [trial_id for trial_id, record in plan.done.items() if record.failure in retry]
+    for trial_id in again:
+        run.record_file(trial_id).unlink()
+    return Plan(plan.trials, {trial_id: record for trial_id, record in plan.done.items() if trial_id not in again})
 
 
 def _leave_nothing(run: RunDir) -> None:

@@ -14,14 +14,13 @@ from gpscale.rules.fit import fit_rule
 from gpscale.run_dir import RunDir, write_atomically, write_json
 from gpscale.sampling.fixed_macs import Grid, Line
 from gpscale.search_space import check_pixel_step
-from gpscale.study import Study
+from gpscale.study import OUTCOMES, Study
 from gpscale.surrogate.diagnostics import diagnose
 from gpscale.surrogate.surface import Surface
 from gpscale.sweep.config import SweepConfig
 from gpscale.trial import TrialState
 
 SCHEMA = 1
-OUTCOMES = ("top1", "top5")
 
 
 def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = True) -> Study:
@@ -41,8 +40,8 @@ def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = T
     """
     config = config or SweepConfig.load(run.sweep_file)
     study = Study(run)
-    finished = study.finished
     names = surface_names(config)
+    finished = _observed(study.finished, config)
     surfaces = {outcome: _fit_surface(finished, names, outcome, config.fit.seed) for outcome in OUTCOMES}
     facts = _facts(study, config, names)
     facts["diagnostics"] = {
@@ -75,6 +74,14 @@ def surface_names(config: SweepConfig) -> tuple[str, ...]:
     if isinstance(sampler, Grid):
         return tuple(sampler.factors)
     return FACTOR_NAMES
+
+
+def _observed(finished: pd.DataFrame, config: SweepConfig) -> pd.DataFrame:
+    """Return the trials that a surface may rest on: at fixed MACs not the base, where it costs something else."""
+    sampler = config.sampler.make()
+    if isinstance(sampler, Line | Grid):
+        return finished[(finished["c"] / sampler.c - 1).abs() <= sampler.tolerance]
+    return finished
 
 
 def _fit_surface(finished: pd.DataFrame, names: tuple[str, ...], outcome: str, seed: int) -> Surface | None:

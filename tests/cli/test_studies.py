@@ -92,7 +92,7 @@ def test_space_describes_every_sweep_of_the_project(name: str) -> None:
     assert f"{found['architectures']:,} architectures within the bounds" in ran.out
     assert f"{found['feasible']:,} of them" in ran.out
     assert ("exclude the base itself" in ran.out) == (name == "paper_imagenet100")
-    for words in ("pixels", "blocks of the stages by ir_depth", "layers by vit_depth", "width: ", "never in the band"):
+    for words in ("\npixels\n", "\nir_blocks\n", "\nvit_layers\n", "\nwidth\n", "never in the band"):
         assert words in ran.out
 
 
