@@ -59,8 +59,8 @@ def write_run(
 
 
 def snapshot(directory: Path) -> Mapping[str, bytes]:
-    """Return every file below a directory with its content; empty where there is none."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    """Return every file below a directory with its content, locks left out; empty where there is none."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != ".lock")
     return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 

@@ -180,9 +180,7 @@ def test_feasible_includes_architectures_that_lie_exactly_on_the_ends() -> None:
     budget=st.integers(2_000_000, 60_000_000),
     scale=st.one_of(st.just(1.0), st.tuples(*(st.floats(0.05, 5.0) for _ in range(4))).map(np.array)),
 )
-def test_nearest_is_what_a_search_of_everything_finds(
-    factors: Factors, budget: int, scale: float | np.ndarray
-) -> None:
+def test_nearest_is_what_a_search_of_everything_finds(factors: Factors, budget: int, scale: float | np.ndarray) -> None:
     space = small_space()
     if budget < space.macs[0]:
         with pytest.raises(BudgetError):

@@ -64,7 +64,6 @@ WRONG_TYPES = {
     "a number for a section": ({"space": 5}, "`space`.*Got 5"),
     "a list for a span": ({"band": [0.2, 1.1]}, r"`band`.*Got \[0\.2, 1\.1\]"),
     "a number for a name": ({"base": 200}, "`base`.*valid string.*Got 200"),
-    "no bound of two": ({"space": {"width": {"low": 0.5}}}, r"`space\.width\.high` must be set"),
     "a word in a sampler": ({"sampler": {"name": "line", "c": "half"}}, r"`sampler\.c`.*valid number.*Got 'half'"),
     "a number for a shape": ({"sampler": {"name": "grid", "shape": 6}}, r"`sampler\.shape`.*Got 6"),
     "a word for two factors": ({"sampler": {"name": "grid", "factors": "width"}}, r"`sampler\.factors`.*Got 'width'"),
@@ -262,7 +261,6 @@ def test_a_run_directory_that_was_begun_with_other_images_is_refused(tmp_path: P
     refused = gpscale_here("sweep", sweep_file(tmp_path, {"trials": 9}), "--runs", runs)
     assert_refused(refused, "same images.*fingerprint synthetic.*--name")
     after = snapshot(runs)
-    after.pop("bad/.lock")
     assert after == before
 
 

@@ -12,7 +12,7 @@ from gpscale.sampling import Band
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-0.1, 1.0), (1.1, 0.2), (math.nan, 1.0), (0.2, math.nan)])
 def test_a_band_that_is_reversed_or_not_positive_is_refused(low: float, high: float) -> None:
-    with pytest.raises(SpaceError, match=rf"`band` needs 0 < low <= high\. Got low={low}, high={high}"):
+    with pytest.raises(SpaceError, match=rf"`band` needs 0 < low < high\. Got low={low}, high={high}"):
         Band(low, high)
 
 

@@ -135,7 +135,27 @@ def test_only_what_makes_another_sweep_counts_as_a_difference() -> None:
         "band.low": (0.2, 0.3),
         "recipe.epochs": (10, 2),
     }
-    assert own.differences(config(sampler={"name": "line"})) == {"sampler.name": ("sobol", "line")}
+    line = own.differences(config(sampler={"name": "line"}))
+    assert line.pop("sampler.name") == ("sobol", "line")
+    assert line == {
+        "sampler.factor": (None, "resolution"),
+        "sampler.compensate": (None, "width"),
+        "sampler.c": (None, 1.0),
+        "sampler.tolerance": (None, 0.03),
+    }
+
+
+def test_a_default_written_out_is_no_difference() -> None:
+    own = config(sampler={"name": "line"})
+    assert own.differences(SweepConfig.from_values(own.resolved().model_dump(mode="json"))) == {}
+    written = own.resolved()
+    assert (written.space.pixel_step, written.space.width.low) == (16, 0.4)  # type: ignore[union-attr]
+
+
+def test_half_a_span_takes_its_other_end_from_the_preset() -> None:
+    assert config(space={"width": {"low": 0.3}}).space.bounds.width == (0.3, 1.4)
+    assert config(space={"preset": "paper", "width": {"low": 0.3}}).space.bounds.width == (0.3, 1.2)
+    assert config(band={"low": 0.3}).band.high == 1.1
 
 
 def test_the_settings_that_may_change_exist() -> None:
