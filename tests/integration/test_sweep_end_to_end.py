@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def wait_until(condition: Callable[[], bool], driver: Driver) -> None:
         time.sleep(0.005)
 
 
-def without(files: dict[str, bytes], *names: str) -> dict[str, bytes]:
+def without(files: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {path: content for path, content in files.items() if path not in names}
 
 
@@ -164,6 +165,12 @@ def test_a_trial_that_is_killed_is_recorded_and_shown_and_the_sweep_goes_on(dire
     shown = gpscale_here("status", run.path)
     assert "6 finished, 1 failed" in shown.out
     assert f"failed {victim}: crashed: killed by signal 9" in shown.out
+    # failed trials are run again when that is asked for, and only those
+    before = without(results(run), victim)
+    with Driver(directory, "failing", "--workers", 2, "--trials", 7, "--retry", "crashed") as driver:
+        driver.wait()
+    assert results(run)[victim] is not None
+    assert without(results(run), victim) == before
 
 
 def test_trainings_that_diverge_are_recorded_as_such_and_too_few_are_left_to_fit(directory: Path) -> None:
