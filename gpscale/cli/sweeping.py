@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from gpscale.execution import LocalExecutor
 from gpscale.factors import FACTOR_NAMES
 from gpscale.run_dir import RunDir, find_study
 from gpscale.study import Study
-from gpscale.sweep import SweepConfig, fit_run, run_sweep
+from gpscale.sweep import SweepConfig, fewest_trials, fit_run, run_sweep
 from gpscale.sweep.estimate import estimate
 from gpscale.trial import FailureReason
 from gpscale.units import format_macs
@@ -47,6 +48,7 @@ def sweep(
         if reason not in reasons:
             raise UnknownNameError.of("reason of a failure", reason, reasons)
     config = SweepConfig.load(sweep_file, overrides)
+    _warn_of_too_few(config)
     executor = LocalExecutor(workers=workers)
     with listener(as_json=as_json, workers=executor.workers) as progress:
         study = run_sweep(
@@ -63,6 +65,7 @@ def sweep(
 def dry_run(sweep_file: Path, overrides: Sequence[str], run: Path, workers: int | None, *, as_json: bool) -> None:
     """Print what a sweep would do and about how long it takes; write nothing."""
     config = SweepConfig.load(sweep_file, overrides)
+    _warn_of_too_few(config)
     found = estimate(config, RunDir(run), LocalExecutor(workers=workers).workers)
     if as_json:
         print_json(found.to_dict())
@@ -77,6 +80,15 @@ def dry_run(sweep_file: Path, overrides: Sequence[str], run: Path, workers: int 
         f"estimated time: {found.seconds / 60:.1f} minutes with {found.workers} workers, from a calibration of "
         f"{len(found.calibration)} models on this machine"
     )
+
+
+def _warn_of_too_few(config: SweepConfig) -> None:
+    needed = fewest_trials(config)
+    if config.trials < needed:
+        print(
+            f"Note: {config.trials} trials will be trained but not fitted: that takes at least {needed}.",
+            file=sys.stderr,
+        )
 
 
 def fit(run: str, *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from gpscale.sweep.config import SweepConfig
 from gpscale.sweep.driver import Plan, check, prepare, run_sweep
-from gpscale.sweep.fit import fit_run
+from gpscale.sweep.fit import fewest_trials, fit_run
 from gpscale.sweep.plan import count_classes, plan_architectures, plan_trials
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "SweepConfig",
     "check",
     "count_classes",
+    "fewest_trials",
     "fit_run",
     "plan_architectures",
     "plan_trials",

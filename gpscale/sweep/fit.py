@@ -16,7 +16,7 @@ from gpscale.sampling.fixed_macs import Grid, Line
 from gpscale.search_space import check_pixel_step
 from gpscale.study import OUTCOMES, Study
 from gpscale.surrogate.diagnostics import diagnose
-from gpscale.surrogate.surface import Surface
+from gpscale.surrogate.surface import MIN_OBSERVATIONS, Surface
 from gpscale.sweep.config import SweepConfig
 from gpscale.trial import TrialState
 
@@ -74,6 +74,11 @@ def surface_names(config: SweepConfig) -> tuple[str, ...]:
     if isinstance(sampler, Grid):
         return tuple(sampler.factors)
     return FACTOR_NAMES
+
+
+def fewest_trials(config: SweepConfig) -> int:
+    """Return how many finished trials the surfaces of a sweep need at least."""
+    return max(MIN_OBSERVATIONS, len(surface_names(config)) + 2)
 
 
 def _observed(finished: pd.DataFrame, config: SweepConfig) -> pd.DataFrame:

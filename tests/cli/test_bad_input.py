@@ -408,3 +408,21 @@ def test_nothing_of_a_refused_sweep_keeps_the_next_one_from_starting(tmp_path: P
     (root / "cat" / "00001.png").write_bytes(good)
     with RunDir(runs / "bad").locked():
         assert_refused(gpscale_here("sweep", file, "--runs", runs), "Only one sweep may run")
+
+
+def test_a_plan_too_small_to_fit_is_announced_before_it_is_trained(tmp_path: Path, runs: Path) -> None:
+    ran = gpscale_here("sweep", sweep_file(tmp_path, {"trials": 3}), "--runs", runs, "--dry-run")
+    assert ran.code == 0
+    assert "3 trials will be trained but not fitted: that takes at least 6" in ran.err
+
+
+def test_an_unknown_reason_to_retry_is_refused(tmp_path: Path, runs: Path) -> None:
+    ran = gpscale_here("sweep", sweep_file(tmp_path, {}), "--runs", runs, "--retry", "crash")
+    assert_refused(ran, "'crash'.*Did you mean 'crashed'")
+    assert not runs.exists()
+
+
+def test_a_name_that_leaves_the_runs_is_refused(tmp_path: Path, runs: Path) -> None:
+    ran = gpscale_here("sweep", sweep_file(tmp_path, {}), "--runs", runs, "--name", "../elsewhere")
+    assert_refused(ran, "must be a plain name")
+    assert not runs.exists()
