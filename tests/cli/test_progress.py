@@ -36,6 +36,7 @@ def events(records: list[TrialRecord]) -> Iterator[Event]:
     for record in records:
         yield Started(record.id)
         yield Progressed(Progress(record.id, 0, 2, 50, 200, 123.4, 2.345))
+        yield Progressed(Progress(record.id, 0, 2, 51, 200, 123.4, 2.345))
         yield Ended(record)
 
 
@@ -64,10 +65,13 @@ def test_for_machines_each_event_is_a_line_of_json(tmp_path: Path, capsys: pytes
     assert out == ""
     found = [json.loads(line) for line in err.splitlines()]
     assert found[0] == {"event": "plan", "trials": 3, "done": 1}
-    assert [line["event"] for line in found[1:]] == ["started", "ended", "started", "ended"]
-    assert found[2]["state"] == "finished"
-    assert 0 < found[2]["top1"] < 1
-    assert (found[4]["state"], found[4]["top1"]) == ("failed", None)
+    # the second report of the same trial comes within a second and is left out
+    assert [line["event"] for line in found[1:]] == ["started", "progress", "ended"] * 2
+    assert (found[2]["images"], found[2]["loss"]) == (50, 2.345)
+    assert found[2]["seconds_left"] == pytest.approx(150 / 123.4)
+    assert found[3]["state"] == "finished"
+    assert 0 < found[3]["top1"] < 1
+    assert (found[6]["state"], found[6]["top1"]) == ("failed", None)
 
 
 def test_now_and_then_a_line_tells_how_a_long_trial_does(
@@ -76,7 +80,7 @@ def test_now_and_then_a_line_tells_how_a_long_trial_does(
     monkeypatch.setattr("gpscale.cli.progress._PLAIN_SECONDS", 0.0)
     show(tmp_path, as_json=False)
     err = capsys.readouterr().err
-    assert re.search(r"  [0-9a-f]{16} epoch 0/2, 50/200 images, 123 images/s, loss 2\.345\n", err)
+    assert re.search(r"  [0-9a-f]{16} epoch 0/2, 50/200 images, 123 images/s, loss 2\.345, 1 s left\n", err)
 
 
 ON_A_TERMINAL = """
@@ -123,7 +127,7 @@ def test_on_a_terminal_there_is_a_bar_over_trials_and_one_for_each_that_runs(tmp
     for total in ("1/3", "2/3", "3/3"):
         assert total in plain
     _, [finished, failed] = sweep(tmp_path)
-    assert re.search(rf"{finished.id} .*━.* 50/200 .*123 images/s, loss 2\.345", plain)
+    assert re.search(rf"{finished.id} .*━.* 5[01]/200 .*123 images/s, loss 2\.345", plain)
     assert f"{finished.id} top-1" in plain
     assert f"{failed.id} failed: diverged" in plain
     assert "starting" in plain
