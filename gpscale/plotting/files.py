@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import io
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from gpscale.plotting.base import StudyLike
-from gpscale.plotting.front import plot_front
-from gpscale.plotting.line import plot_line
+from gpscale.plotting.catalogue import FIGURES, every, figure
 from gpscale.plotting.look import style
-from gpscale.plotting.rule import plot_rule
-from gpscale.plotting.slices import varying_names
-from gpscale.plotting.surface import plot_surface
 from gpscale.run_dir import write_atomically
 
 FORMATS = ("png", "svg")
+"""What is written where nobody chose."""
 
 _DPI = 300
 # no dates and no versions: the same study gives the same bytes
-_METADATA: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+KNOWN_FORMATS = tuple(_METADATA)
 
 
 def draw_all(study: StudyLike, directory: Path) -> list[Path]:
-    """Write every figure that a study has, each as PNG and as SVG.
+    """Write every figure that a study can have, each as PNG and as SVG.
 
     Figures of an earlier fit that the study no longer has are removed.
 
@@ -37,48 +40,34 @@ def draw_all(study: StudyLike, directory: Path) -> list[Path]:
 
     Returns:
         The files that were written.
+
+    Example:
+        >>> from gpscale import Study
+        >>> from gpscale.run_dir import RunDir
+        >>> draw_all(Study(RunDir("runs/absent")), Path("figures"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        gpscale.errors.RunDirError: runs/absent/study.json must exist. ...
     """
-    wanted = _figures(study)
-    written = []
-    for name, plot in _PLOTS.items():
-        if name in wanted:
-            written += write_figure(plot(study), directory / name)
-        else:
-            for kind in FORMATS:
-                (directory / f"{name}.{kind}").unlink(missing_ok=True)
-    return written
+    drawn, missing = every(functools.partial(figure, study), FIGURES)
+    for name in missing:
+        for kind in KNOWN_FORMATS:
+            (directory / f"{name}.{kind}").unlink(missing_ok=True)
+    return [file for name, found in drawn.items() for file in write_figure(found, directory / name)]
 
 
-def write_figure(figure: Figure, stem: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
+def write_figure(drawn: Figure, stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write a figure in several formats, atomically; the same figure gives the same bytes.
 
     Args:
-        figure: What to write.
+        drawn: What to write.
         stem: File name without its ending.
-        formats: Endings.
+        formats: Endings, of `KNOWN_FORMATS`.
     """
     files = []
     for kind in formats:
         content = io.BytesIO()
         with style():
-            figure.savefig(content, format=kind, dpi=_DPI, metadata=_METADATA.get(kind))
+            drawn.savefig(content, format=kind, dpi=_DPI, metadata=_METADATA[kind])
         files.append(stem.with_name(f"{stem.name}.{kind}"))
         write_atomically(files[-1], content.getvalue())
     return files
-
-
-_PLOTS: dict[str, Callable[[StudyLike], Figure]] = {
-    "front": plot_front,
-    "rule": plot_rule,
-    "surface": plot_surface,
-    "line": plot_line,
-}
-
-
-def _figures(study: StudyLike) -> set[str]:
-    wanted = {"surface" if len(varying_names(study.joint_surface())) > 1 else "line"}
-    if study.facts["pareto"] is not None:
-        wanted.add("front")
-    if not study.facts["rule_missing"]:
-        wanted.add("rule")
-    return wanted

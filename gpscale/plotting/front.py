@@ -1,4 +1,4 @@
-"""The front: top-1 against MACs of all finished trials."""
+"""The front: top-1 against MACs of all finished trials, beside what the width knob alone is predicted to give."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
-from gpscale.plotting.base import Columns, StudyLike, is_base
-from gpscale.plotting.labels import MILLION, PERCENT, Label, along, place_labels
+from gpscale.plotting.base import Z95, Columns, StudyLike, at_base, is_base
+from gpscale.plotting.labels import MILLION, PERCENT, FloatArray, Label, along, place_labels
 from gpscale.plotting.look import (
     BLUE,
     FAINT,
     GREEN,
     LINE,
+    PURPLE,
     RED,
     caption,
     dress,
@@ -26,34 +27,51 @@ from gpscale.plotting.look import (
     style,
 )
 
-_HEIGHTS: dict[Columns, float] = {1: 2.7, 2: 3.6}
+_HEIGHTS: dict[Columns, float] = {1: 2.9, 2: 3.6}
+_DASHED = (0, (3, 1.5))
+_OTHERS = tuple(name for name in FACTOR_NAMES if name != "width")
+_STANDINGS = ("survivor", "base")
 
 
 def front_data(study: StudyLike) -> pd.DataFrame:
-    """Tabulate the finished trials and their standing.
+    """Tabulate the finished trials and their standing, and what width alone is predicted to give.
 
     Returns:
-        One row a finished trial, ordered by MACs: `id`, `macs` (multiply-accumulates of one image), `c` (over the
-        base's), `top1` (a fraction), the four realised factors, `rank` (1 = dominated by none, 0 = outside the band or
-        not above the floor), `survivor` (in the Pareto set), `base` (is the base model).
+        One row a finished trial (`kind` = `"trial"`), ordered by MACs, then one an architecture of the study's space
+        that differs from the base in width alone and whose MACs lie among the trials' (`"width_only"`): `id`, `macs`
+        (multiply-accumulates of one image), `c` (over the base's), `top1` (a fraction; of a trial measured, else the
+        mean of the surface), `low` and `high` (95 % band of the surface; NaN for a trial), the four realised factors,
+        `rank` (1 = dominated by none, 0 = outside the band or not above the floor, or no trial), `survivor` (in the
+        Pareto set), `base` (is the base model), `width_only` (differs from the base in width alone, or is the base).
 
     Raises:
         FitError: The study has no Pareto set.
+
+    Example:
+        >>> from gpscale import Study
+        >>> table = front_data(Study("quickstart"))
+        >>> front = table[table["rank"] == 1].sort_values("macs")
+        >>> bool(front["top1"].is_monotonic_increasing)
+        True
     """
     pareto = study.facts["pareto"]
     if pareto is None:
         raise FitError(
             f"A front needs a study with a Pareto set. Study {study.name!r} has none: {study.facts['rule_missing']}"
         )
-    table = study.finished[["id", "macs", "c", "top1", *FACTOR_NAMES]].copy()
-    table["rank"] = table["id"].map(pareto["ranks"]).astype(int)
-    table["survivor"] = table["id"].isin(pareto["survivors"])
-    table["base"] = is_base(table)
-    return table.sort_values(["macs", "top1"], ignore_index=True)
+    trials = pd.DataFrame(study.finished[["id", "macs", "c", "top1", *FACTOR_NAMES]])
+    trials["rank"] = trials["id"].map(pareto["ranks"]).astype(int)
+    trials["survivor"] = trials["id"].isin(pareto["survivors"])
+    trials = trials.assign(kind="trial", low=np.nan, high=np.nan).sort_values(["macs", "top1"])
+    table = pd.concat([trials, _width_only(study, trials)], ignore_index=True)
+    table["base"], table["width_only"] = is_base(table), at_base(table, _OTHERS)
+    return table[
+        ["kind", "id", "macs", "c", "top1", "low", "high", *FACTOR_NAMES, "rank", "survivor", "base", "width_only"]
+    ]
 
 
 def plot_front(study: StudyLike, ax: Axes | None = None, columns: Columns = 1) -> Figure:
-    """Draw top-1 against MACs: all trials, the front as a step line, the Pareto set, the base.
+    """Draw top-1 against MACs: all trials, the front as a step line, the Pareto set, the base, and width alone.
 
     Args:
         study: A study with a Pareto set.
@@ -62,42 +80,92 @@ def plot_front(study: StudyLike, ax: Axes | None = None, columns: Columns = 1) -
 
     Raises:
         FitError: The study has no Pareto set.
+
+    Example:
+        >>> from gpscale import Study
+        >>> figure = plot_front(Study("quickstart"))
+        >>> len(figure.get_axes())
+        1
     """
     table = front_data(study)
     with style():
         if ax is None:
             figure = new_figure(columns, _HEIGHTS[columns])
             ax = figure.add_subplot()
-            caption(figure, f"{study.name}: {len(table)} trials, base {study.base.name}")
+            count = (table["kind"] == "trial").sum()
+            told = "; dashed: width alone, predicted by the surface, 95 % band" if count < len(table) else ""
+            if _narrow(table).any():
+                told += "; square: width alone, measured"
+            caption(figure, f"{study.name}: {count} trials, base {study.base.name}{told}")
         _draw(ax, table, study.base.macs)
         return root(ax)
 
 
+def _width_only(study: StudyLike, trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the predicted rows; none where the space has fewer than two such architectures."""
+    space = study.space.feasible(int(trials["macs"].min()), int(trials["macs"].max()))
+    table = pd.DataFrame(space.factors, columns=list(FACTOR_NAMES)).assign(macs=space.macs, c=space.c)
+    table = table[at_base(table, _OTHERS)]
+    if len(table) < 2:
+        return trials.iloc[:0]
+    found = study.joint_surface().predict(table[list(FACTOR_NAMES)].to_numpy(dtype=float))
+    return table.assign(
+        kind="width_only",
+        id="",
+        top1=found.mean,
+        low=found.mean - Z95 * found.std,
+        high=found.mean + Z95 * found.std,
+        rank=0,
+        survivor=False,
+    )
+
+
 def _draw(ax: Axes, table: pd.DataFrame, base_macs: int) -> None:
     dress(ax)
-    macs, top1 = table["macs"].to_numpy(dtype=float) / MILLION, table["top1"].to_numpy(dtype=float) * PERCENT
-    front, survivor, base = (table["rank"] == 1).to_numpy(), table["survivor"].to_numpy(), table["base"].to_numpy()
+    trials, predicted = table[table["kind"] == "trial"], table[table["kind"] == "width_only"]
+    points = _points(trials)
+    front, survivor, base = ((trials["rank"] == 1).to_numpy(), *(trials[name].to_numpy() for name in _STANDINGS))
+    macs, top1 = points.T
     log_x(ax, macs.min() / 1.06, macs.max() * 1.06)
     ax.set_xlabel("MACs (M)")
     ax.set_ylabel("top-1 (%)")
-    ax.margins(y=0.08)
+    line = _points(predicted)
+    # the band may leave the panel; its line and the trials may not
+    heights = np.concatenate([top1, line[:, 1]])
+    margin = 0.08 * np.ptp(heights)
+    ax.set_ylim(heights.min() - margin, heights.max() + margin)
+    ax.fill_between(line[:, 0], predicted["low"] * PERCENT, predicted["high"] * PERCENT, color=PURPLE, alpha=0.1, lw=0)
+    ax.plot(*line.T, color=PURPLE, lw=0.9 * LINE, ls=_DASHED, zorder=2)
+    narrow = _narrow(trials).to_numpy()
     ax.plot(macs[~front], top1[~front], "o", ms=3, mfc=FAINT, mec="white", mew=0.3)
     # up to the next trial's MACs nothing better is known than the trial before it
     steps_x, steps_y = np.append(macs[front], macs.max() * 1.06), np.append(top1[front], top1[front][-1:])
     ax.plot(steps_x, steps_y, drawstyle="steps-post", color=BLUE, lw=LINE, zorder=2.5)
     ax.plot(macs[front], top1[front], "o", ms=3.6, mfc=BLUE, mec="white", mew=0.3, zorder=3)
     ax.plot(macs[survivor], top1[survivor], "o", ms=6, mfc="none", mec=RED, mew=0.8, zorder=3)
+    ax.plot(macs[narrow], top1[narrow], "s", ms=3.6, mfc=PURPLE, mec="white", mew=0.4, zorder=3.5)
     ax.plot(macs[base], top1[base], "^", ms=6.5, mfc=GREEN, mec="white", mew=0.6, zorder=4)
     _add_ratio_axis(ax, base_macs)
     corners = np.column_stack([np.repeat(steps_x, 2)[1:], np.repeat(steps_y, 2)[:-1]])
     root(ax).draw_without_rendering()
-    line, points = along(ax, *corners.T), np.column_stack([macs, top1])
     labels = [
         Label("base", points[base], GREEN),
         Label("front", points[front], BLUE),
         Label(f"Pareto set ({survivor.sum()})", points[survivor], RED),
+        Label("width only, predicted", line, PURPLE),
     ]
-    place_labels(ax, [label for label in labels if len(label.anchors)], np.concatenate([points, line]))
+    lines = [along(ax, *corners.T), *([along(ax, *line.T)] if len(line) else [])]
+    place_labels(ax, [label for label in labels if len(label.anchors)], np.concatenate([points, *lines]))
+
+
+def _narrow(table: pd.DataFrame) -> pd.Series[bool]:
+    """Tell which rows are trials that differ from the base in width alone."""
+    return (table["kind"] == "trial") & table["width_only"] & ~table["base"]
+
+
+def _points(table: pd.DataFrame) -> FloatArray:
+    """Return MACs (M) and top-1 (%), (n, 2) float64."""
+    return np.column_stack([table["macs"] / MILLION, table["top1"] * PERCENT]).astype(np.float64)
 
 
 def _add_ratio_axis(ax: Axes, base_macs: int) -> None:

@@ -100,6 +100,46 @@ def place_labels(ax: Axes, labels: Sequence[Label], marks: FloatArray) -> None:
         )
 
 
+def label_ends(ax: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
+    """Write a label right of the axes for each line, at the height of the line's end, moved apart where they collide.
+
+    Call it last, as `place_labels`.
+
+    Args:
+        ax: Where.
+        labels: Of each line the height of its end (data coordinates), the text and the colour.
+    """
+    root(ax).draw_without_rendering()
+    frame = ax.get_window_extent()
+    gap = 1.25 * SMALL * root(ax).dpi / 72
+    order = sorted(range(len(labels)), key=lambda index: labels[index][0])
+    wanted = [float(ax.transData.transform((0.0, labels[index][0]))[1]) for index in order]
+    for index, height in zip(order, _moved_apart(wanted, gap, frame.y0, frame.y1), strict=True):
+        _, text, color = labels[index]
+        ax.annotate(
+            text,
+            (1.0, (height - frame.y0) / frame.height),
+            xycoords="axes fraction",
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            color=color,
+            fontsize=SMALL,
+        )
+
+
+def _moved_apart(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Return ascending heights at least `gap` apart, near the wanted ones and inside the ends where they fit."""
+    placed: list[float] = []
+    for height in wanted:
+        placed.append(max(height, placed[-1] + gap) if placed else max(height, low))
+    ceiling = max(high, low + gap * (len(placed) - 1))
+    for index in reversed(range(len(placed))):
+        placed[index] = min(placed[index], ceiling)
+        ceiling = placed[index] - gap
+    return placed
+
+
 def along(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, step: float = 3.0) -> FloatArray:
     """Return points along a drawn line, at most `step` points (1/72 in) apart, (m, 2) float64, data coordinates."""
     corners = ax.transData.transform(np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)]))

@@ -3,95 +3,132 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
-from gpscale.plotting.base import Columns, StudyLike, is_base
-from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, Label, along, place_labels
+from gpscale.plotting.base import Z95, Columns, StudyLike, is_base
+from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, Label, along, place_labels
 from gpscale.plotting.look import BLUE, GREEN, INK, LINE, RED, caption, dress, new_figure, root, style
 from gpscale.plotting.slices import choose_names, describe, held
+from gpscale.surrogate.surface import Fixed
 from gpscale.surrogate.views import SurfaceLine
 
-_HEIGHTS: dict[Columns, float] = {1: 2.7, 2: 3.4}
-_Z95 = 1.959963984540054
+BoolArray = npt.NDArray[np.bool_]
+
+_HEIGHTS: dict[Columns, float] = {1: 4.4, 2: 2.7}
+_ACROSS: dict[Columns, int] = {1: 1, 2: 2}
 
 
-def line_data(study: StudyLike, factor: str | None = None, outcome: str = "top1") -> pd.DataFrame:
+def line_data(
+    study: StudyLike, factor: str | None = None, outcome: str | None = None, fixed: Fixed | None = None
+) -> pd.DataFrame:
     """Tabulate the surface along one factor, and the trials.
 
     Args:
         study: A fitted study.
         factor: Along which factor; None takes the one that the sweep varied, else the first that varies.
-        outcome: `"top1"` or `"top5"`.
+        outcome: `"top1"` or `"top5"`; None for both, or for top-1 where top-5 is the same in all trials.
+        fixed: Where the other factors are held; None takes the base.
 
     Returns:
-        One row a point of the surface (`kind` = `"surface"`) or a trial (`"trial"`): the factor under its own name,
-        `value` (posterior mean or measured accuracy, a fraction), `low` and `high` (95 % band of the surface),
-        `training_low` and `training_high` (of one new training); of a trial, `base` (is the base model) and `better`
-        (measured above the base).
+        One row an `outcome` and a point of the surface (`kind` = `"surface"`) or a trial (`"trial"`): the factor under
+        its own name, `value` (posterior mean or measured accuracy, a fraction), `low` and `high` (95 % band of the
+        surface), `training_low` and `training_high` (of one new training); of a trial, `base` (is the base model) and
+        `better` (measured above the base).
 
     Raises:
         FitError: The factor is none of the surface, or did not vary.
         UnknownNameError: `factor` is no factor.
+
+    Example:
+        >>> from gpscale import Study
+        >>> table = line_data(Study("quickstart"), "width", "top1")
+        >>> int((table["kind"] == "trial").sum())
+        24
     """
-    line = _cut(study, factor, outcome)
-    columns = {
-        "kind": "surface",
-        line.name: line.x,
-        "value": line.mean,
-        "low": line.mean - _Z95 * line.std,
-        "high": line.mean + _Z95 * line.std,
-        "training_low": line.mean - _Z95 * line.observation_std,
-        "training_high": line.mean + _Z95 * line.observation_std,
-        "base": False,
-        "better": False,
-    }
-    finished = study.finished
-    base = is_base(finished)
-    trials = {"kind": "trial", line.name: finished[line.name], "value": finished[outcome], "base": base}
-    trials["better"] = finished[outcome] > finished.loc[base, outcome].mean()
-    return pd.concat([pd.DataFrame(columns), pd.DataFrame(trials)], ignore_index=True)
+    return pd.concat([_table(study, factor, name, fixed) for name in _outcomes(study, outcome)], ignore_index=True)
 
 
 def plot_line(
     study: StudyLike,
     factor: str | None = None,
-    outcome: str = "top1",
-    ax: Axes | None = None,
-    columns: Columns = 1,
+    outcome: str | None = None,
+    figure: Figure | SubFigure | None = None,
+    columns: Columns = 2,
+    fixed: Fixed | None = None,
 ) -> Figure:
     """Draw accuracy along one factor: mean, 95 % bands, trials better and worse than the base in two colours.
 
     Args:
         study: A fitted study.
         factor: As in `line_data`.
-        outcome: `"top1"` or `"top5"`.
-        ax: Where to draw; None makes a figure.
-        columns: Width of that figure.
+        outcome: As in `line_data`; one panel each.
+        figure: Where to draw; None makes a figure.
+        columns: Width of that figure; the panels stand above each other in one column, side by side in two.
+        fixed: As in `line_data`.
 
     Raises:
         FitError: As in `line_data`.
         UnknownNameError: As in `line_data`.
+
+    Example:
+        >>> from gpscale import Study
+        >>> figure = plot_line(Study("quickstart"), "width", "top1")
+        >>> len(figure.get_axes())
+        1
     """
-    surface = study.joint_surface(outcome)
-    line, table = _cut(study, factor, outcome), line_data(study, factor, outcome)
+    outcomes = _outcomes(study, outcome)
+    surface, line = study.joint_surface(outcomes[0]), _cut(study, factor, outcomes[0], fixed)
+    table = line_data(study, factor, outcome, fixed)
+    across = min(_ACROSS[columns], len(outcomes))
+    rows = -(-len(outcomes) // across)
     with style():
-        if ax is None:
-            figure = new_figure(columns, _HEIGHTS[columns])
-            ax = figure.add_subplot()
-            seen = describe(study, surface, line.label, line.fixed)
-            caption(figure, f"{seen}; 95 % bands: dark, surface; light, one new training")
-        ax.set_xlabel(f"{FACTOR_LABELS[line.name]} (base = 1)")
-        ax.set_ylabel(f"{OUTCOME_LABELS[outcome]} (%)")
-        _draw(ax, table, line.name)
-        return root(ax)
+        figure = figure or new_figure(columns, _HEIGHTS[columns] * (rows / 2 if columns == 1 else 1))
+        seen = describe(study, surface, line.label, line.fixed)
+        caption(figure, f"{seen}; 95 % bands: dark, surface; light, one new training")
+        panels = figure.subplots(rows, across, squeeze=False).ravel()
+        for ax, name in zip(panels, outcomes, strict=True):
+            ax.set_xlabel(f"{FACTOR_LABELS[line.name]} (base = 1)")
+            ax.set_ylabel(f"{OUTCOME_LABELS[name]} (%)")
+            _draw(ax, table[table["outcome"] == name], line.name)
+        for ax, name in zip(panels, outcomes, strict=True):
+            _label(ax, table[table["outcome"] == name], line.name)
+        return root(figure)
 
 
-def _cut(study: StudyLike, factor: str | None, outcome: str) -> SurfaceLine:
+def _outcomes(study: StudyLike, outcome: str | None) -> list[str]:
+    if outcome is not None:
+        return [outcome]
+    return [name for name in OUTCOME_LABELS if name == "top1" or study.facts["diagnostics"][name] is not None]
+
+
+def _table(study: StudyLike, factor: str | None, outcome: str, fixed: Fixed | None) -> pd.DataFrame:
+    line = _cut(study, factor, outcome, fixed)
+    columns = {
+        "outcome": outcome,
+        "kind": "surface",
+        line.name: line.x,
+        "value": line.mean,
+        "low": line.mean - Z95 * line.std,
+        "high": line.mean + Z95 * line.std,
+        "training_low": line.mean - Z95 * line.observation_std,
+        "training_high": line.mean + Z95 * line.observation_std,
+        "base": False,
+        "better": False,
+    }
+    finished = study.finished
+    base = is_base(finished)
+    trials = {"outcome": outcome, "kind": "trial", line.name: finished[line.name], "value": finished[outcome]}
+    trials |= {"base": base, "better": finished[outcome] > finished.loc[base, outcome].mean()}
+    return pd.concat([pd.DataFrame(columns), pd.DataFrame(trials)], ignore_index=True)
+
+
+def _cut(study: StudyLike, factor: str | None, outcome: str, fixed: Fixed | None) -> SurfaceLine:
     surface = study.joint_surface(outcome)
     (name,) = choose_names(surface, None if factor is None else (factor,), 1)
-    return surface.line(name, fixed=held(surface))
+    return surface.line(name, fixed=held(surface) if fixed is None else fixed)
 
 
 def _draw(ax: Axes, table: pd.DataFrame, name: str) -> None:
@@ -105,17 +142,29 @@ def _draw(ax: Axes, table: pd.DataFrame, name: str) -> None:
     ax.fill_between(x, training_low, training_high, color=BLUE, alpha=0.12, lw=0)
     ax.fill_between(x, low, high, color=BLUE, alpha=0.25, lw=0)
     ax.plot(x, mean, color=BLUE, lw=LINE)
-    points = np.column_stack([trials[name], trials["value"] * PERCENT])
+    points = _points(trials, name)
+    for rows, color, _ in _groups(trials):
+        ax.plot(*points[rows].T, "x", ms=4, mew=1.0, color=color, zorder=3)
+    ax.plot(*points[trials["base"].to_numpy()].T, "^", ms=6.5, mfc=GREEN, mec="white", mew=0.6, zorder=4)
+
+
+def _groups(trials: pd.DataFrame) -> list[tuple[BoolArray, str, str]]:
+    """Return rows, colour and text of the trials that are not the base."""
     base, better = trials["base"].to_numpy(dtype=bool), trials["better"].to_numpy(dtype=bool)
     if base.any():
-        groups = [(better, RED, "better than base"), (~better & ~base, INK, "not better")]
-    else:
-        groups = [(~base, INK, "trials")]
-    labels = [Label("base", points[base], GREEN)]
-    for chosen, color, text in groups:
-        ax.plot(*points[chosen].T, "x", ms=4, mew=1.0, color=color, zorder=3)
-        labels.append(Label(text, points[chosen], color))
-    ax.plot(*points[base].T, "^", ms=6.5, mfc=GREEN, mec="white", mew=0.6, zorder=4)
+        return [(better, RED, "better than base"), (~better & ~base, INK, "not better")]
+    return [(~base, INK, "trials")]
+
+
+def _points(trials: pd.DataFrame, name: str) -> FloatArray:
+    return np.column_stack([trials[name], trials["value"] * PERCENT]).astype(np.float64)
+
+
+def _label(ax: Axes, table: pd.DataFrame, name: str) -> None:
+    line, trials = table[table["kind"] == "surface"], table[table["kind"] == "trial"]
+    points = _points(trials, name)
+    labels = [Label("base", points[trials["base"].to_numpy(dtype=bool)], GREEN)]
+    labels += [Label(text, points[rows], color) for rows, color, text in _groups(trials)]
     root(ax).draw_without_rendering()
-    marks = np.concatenate([points, along(ax, x, mean)])
+    marks = np.concatenate([points, along(ax, line[name], line["value"] * PERCENT)])
     place_labels(ax, [label for label in labels if len(label.anchors)], marks)

@@ -1,6 +1,7 @@
 """One look for all figures: sizes, fonts, colours, axes.
 
-Colours are those of Okabe and Ito, which stay apart for colour-blind readers; marks differ in shape as well.
+Colours are those of Okabe and Ito (purple: of Tol), which stay apart for colour-blind readers; marks differ in shape as
+well.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import io
 import math
 from typing import Any
 
+from matplotlib import colormaps
 from matplotlib import style as mpl_style
 from matplotlib.axes import Axes
 from matplotlib.axes._secondary_axes import SecondaryAxis
 from matplotlib.axis import Axis
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -26,6 +29,7 @@ FAINT = "#b8b8b8"
 BLUE = "#0072B2"
 RED = "#D55E00"
 GREEN = "#009E73"
+PURPLE = "#AA4499"
 
 WIDTHS: dict[Columns, float] = {1: 3.3, 2: 6.9}
 """Inches."""
@@ -35,6 +39,8 @@ SMALL = 7.0
 """Points; nothing is smaller."""
 
 LINE = 1.3
+
+_BOUND = "\u00a0"
 
 _LOG_STEPS = (
     (2.5, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)),
@@ -62,6 +68,7 @@ _RC: dict[str, Any] = {
     "figure.dpi": 150,
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
+    "pdf.fonttype": 42,  # text in a PDF stays text
     "svg.hashsalt": "gpscale",  # else the ids in an SVG differ from one writing to the next
 }
 
@@ -72,7 +79,7 @@ class NotebookFigure(Figure):
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
         with style():
-            self.savefig(buffer, format="png", dpi=200)
+            self.savefig(buffer, format="png")
         return buffer.getvalue()
 
 
@@ -109,7 +116,8 @@ def caption(place: Figure | SubFigure, text: str) -> None:
     """Write what is seen above all panels, broken into lines that fit."""
     title = place.suptitle("", x=0.01, ha="left", fontsize=SMALL, color=MUTED)
     lines = [""]
-    for word in text.split():
+    # "95 %" is one word
+    for word in (word.replace(_BOUND, " ") for word in text.replace(" %", f"{_BOUND}%").split(" ")):
         title.set_text(f"{lines[-1]} {word}".strip())
         if lines[-1] and title.get_window_extent().width > 0.98 * place.bbox.width:
             lines.append(word)
@@ -147,6 +155,11 @@ def log_ticks(axis: Axis, low: float, high: float, few: bool = False) -> None:
         axis.set_major_locator(LogLocator(subs=next(steps for widest, steps in _LOG_STEPS if ratio < widest)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+
+def ordered_colors(count: int) -> list[str]:
+    """Return colours for lines that have an order, dark to light; the lightest still stands out on white."""
+    return [to_hex(colormaps["viridis"](0.74 * place / max(count - 1, 1))) for place in range(count)]
 
 
 def halo(width: float = 2.0, color: str = "white") -> list[AbstractPathEffect]:

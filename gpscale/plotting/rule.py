@@ -29,6 +29,12 @@ def rule_data(study: StudyLike) -> pd.DataFrame:
 
     Raises:
         FitError: The study has no rule.
+
+    Example:
+        >>> from gpscale import Study
+        >>> table = rule_data(Study("quickstart"))
+        >>> sorted(table["factor"].unique())
+        ['ir_depth', 'resolution', 'vit_depth', 'width']
     """
     rule = study.rule
     # the ends of the Pareto set are rows, so that what lies beyond them begins just there
@@ -56,6 +62,12 @@ def plot_rule(study: StudyLike, figure: Figure | SubFigure | None = None, column
 
     Raises:
         FitError: The study has no rule.
+
+    Example:
+        >>> from gpscale import Study
+        >>> figure = plot_rule(Study("quickstart"))
+        >>> len(figure.get_axes())
+        4
     """
     table, rule = rule_data(study), study.rule
     band = "GP and bootstrap over trials" if rule.bootstrap else "GP"

@@ -62,7 +62,7 @@ def describe(study: StudyLike, surface: Surface, label: str, fixed: Mapping[str,
     """
     label = label.replace(surface.outcome, OUTCOME_LABELS[surface.outcome])
     if len(surface.names) < len(FACTOR_NAMES):
-        macs = study.finished["macs"]
-        label = f"{label} at fixed MACs ({format_macs(macs.min())} to {format_macs(macs.max())})"
+        low, high = (format_macs(macs) for macs in study.finished["macs"].agg(["min", "max"]))
+        label = f"{label.removesuffix('; MACs vary')} at fixed MACs ({low} to {high})"
     anywhere = f" of any {', '.join(FACTOR_SYMBOLS[name] for name in fixed)}" if fixed else ""
     return f"{study.name}, {len(surface.values)} trials: {label}; crosses: trials{anywhere}"

@@ -1,20 +1,30 @@
-"""Contours of accuracy over two factors, mean and standard deviation. Figures 6 and 7 of the method paper."""
+"""Contours of accuracy over two factors, mean and spread. Figures 6 and 7 of the method paper where MACs are held.
+
+The paper shows the variance; of a slice of a joint surface the standard deviation is shown, in the unit of the mean.
+Either can be had of both.
+"""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting.base import Columns, StudyLike
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, Label, place_labels
 from gpscale.plotting.look import GREEN, INK, caption, dress, halo, new_figure, root, style
 from gpscale.plotting.slices import choose_names, describe, held
+from gpscale.surrogate.surface import Fixed
 from gpscale.surrogate.views import SurfaceGrid
 
 SIZE = 500
 """Points a side."""
+
+Spread = Literal["std", "variance"]
 
 _LEVELS = 14
 _HEIGHTS: dict[Columns, float] = {1: 5.2, 2: 2.9}
@@ -22,27 +32,39 @@ _PANELS: dict[Columns, tuple[int, int]] = {1: (2, 1), 2: (1, 2)}
 
 
 def surface_data(
-    study: StudyLike, factors: tuple[str, str] | None = None, outcome: str = "top1", size: int = SIZE
+    study: StudyLike,
+    factors: tuple[str, str] | None = None,
+    outcome: str = "top1",
+    size: int = SIZE,
+    fixed: Fixed | None = None,
 ) -> pd.DataFrame:
-    """Tabulate the surface over two factors, the others held at the base.
+    """Tabulate the surface over two factors, the others held.
 
     Args:
         study: A fitted study.
         factors: Horizontal and vertical axis; None takes those that the sweep varied, else resolution and width.
         outcome: `"top1"` or `"top5"`.
         size: Points a side.
+        fixed: Where the other factors are held; None takes the base.
 
     Returns:
         `size`^2 rows within the observed bounds: the two factors under their own names, `mean` and `std` of the surface
-        (fractions).
+        (fractions), `variance` (their square).
 
     Raises:
         FitError: A factor is none of the surface or did not vary, or fewer than two vary.
         UnknownNameError: A name is no factor.
+
+    Example:
+        >>> from gpscale import Study
+        >>> table = surface_data(Study("quickstart"), ("resolution", "width"), size=20)
+        >>> bool((table["std"] > 0).all())
+        True
     """
-    grid = _cut(study, factors, outcome, size)
+    grid = _cut(study, factors, outcome, size, fixed)
     x, y = np.meshgrid(grid.x, grid.y)
-    columns = zip((*grid.names, "mean", "std"), (x, y, grid.mean, grid.std), strict=True)
+    names = (*grid.names, "mean", "std", "variance")
+    columns = zip(names, (x, y, grid.mean, grid.std, np.square(grid.std)), strict=True)
     return pd.DataFrame({name: values.ravel() for name, values in columns})
 
 
@@ -53,8 +75,10 @@ def plot_surface(
     figure: Figure | SubFigure | None = None,
     columns: Columns = 2,
     size: int = SIZE,
+    fixed: Fixed | None = None,
+    spread: Spread | None = None,
 ) -> Figure:
-    """Draw contours of the surface's mean and standard deviation, the trials, the base and the maximum.
+    """Draw contours of the surface's mean and of its spread, the trials, the base and the maximum.
 
     Args:
         study: A fitted study.
@@ -63,33 +87,48 @@ def plot_surface(
         figure: Where to draw; None makes a figure.
         columns: Width of that figure; the panels stand above each other in one column, side by side in two.
         size: Points a side.
+        fixed: As in `surface_data`.
+        spread: `"std"` or `"variance"`; None takes the variance, as the paper does, where the sweep held MACs and
+            varied two factors, else the standard deviation.
 
     Raises:
         FitError: As in `surface_data`.
         UnknownNameError: As in `surface_data`.
+
+    Example:
+        >>> from gpscale import Study
+        >>> figure = plot_surface(Study("quickstart"), ("resolution", "width"), size=20)
+        >>> figure.get_axes()[0].get_xscale()
+        'linear'
     """
     surface = study.joint_surface(outcome)
-    grid = _cut(study, factors, outcome, size)
+    grid = _cut(study, factors, outcome, size, fixed)
+    spread = spread or ("std" if surface.names == FACTOR_NAMES else "variance")
     with style():
         figure = figure or new_figure(columns, _HEIGHTS[columns])
         caption(figure, f"{describe(study, surface, grid.label, grid.fixed)}; ±: one standard deviation")
-        mean, std = figure.subplots(*_PANELS[columns], squeeze=False).flat
+        mean, other = figure.subplots(*_PANELS[columns], squeeze=False).flat
         name = OUTCOME_LABELS[outcome]
-        _draw(mean, grid, grid.mean, "viridis", f"mean {name} (%)")
-        _draw(std, grid, grid.std, "cividis", f"standard deviation of {name} (points)")
+        _draw(mean, grid, grid.mean * PERCENT, "viridis", f"mean {name} (%)")
+        if spread == "std":
+            _draw(other, grid, grid.std * PERCENT, "cividis", f"standard deviation of {name} (points)")
+        else:
+            _draw(other, grid, np.square(grid.std * PERCENT), "cividis", f"variance of {name} (points$^2$)")
         _label(mean, grid)
         return root(figure)
 
 
-def _cut(study: StudyLike, factors: tuple[str, str] | None, outcome: str, size: int) -> SurfaceGrid:
+def _cut(
+    study: StudyLike, factors: tuple[str, str] | None, outcome: str, size: int, fixed: Fixed | None
+) -> SurfaceGrid:
     surface = study.joint_surface(outcome)
     x_name, y_name = choose_names(surface, factors, 2)
-    return surface.grid(x_name, y_name, size, fixed=held(surface))
+    return surface.grid(x_name, y_name, size, fixed=held(surface) if fixed is None else fixed)
 
 
 def _draw(ax: Axes, grid: SurfaceGrid, values: FloatArray, colors: str, label: str) -> None:
     dress(ax)
-    contours = ax.contourf(grid.x, grid.y, values * PERCENT, levels=_LEVELS, cmap=colors)
+    contours = ax.contourf(grid.x, grid.y, values, levels=_LEVELS, cmap=colors)
     # as vectors they are ten times as large, and viewers show the page through their seams
     contours.set_rasterized(True)
     bar = root(ax).colorbar(contours, ax=ax, label=label, pad=0.02)

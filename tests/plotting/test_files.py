@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from gpscale.plotting import draw_all, plot_front
+from gpscale.plotting import draw_all, plot_front, plot_line, plot_rule
+from gpscale.plotting.catalogue import FIGURES, every, table
+from gpscale.plotting.files import write_figure
 from tests.plotting.conftest import SyntheticStudy
 
 
@@ -19,25 +22,27 @@ def written(study: SyntheticStudy, tmp_path_factory: pytest.TempPathFactory) -> 
     return draw_all(study, tmp_path_factory.mktemp("study") / "figures")
 
 
-def test_a_study_of_any_macs_has_front_rule_and_surface(written: list[Path]) -> None:
-    assert [file.name for file in written] == [
-        f"{name}.{kind}" for name in ("front", "rule", "surface") for kind in ("png", "svg")
-    ]
+def test_a_study_of_any_macs_has_every_figure(written: list[Path]) -> None:
+    assert [file.name for file in written] == [f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg")]
     assert sorted(path.name for path in written[0].parent.iterdir()) == sorted(file.name for file in written)
 
 
 def test_a_line_sweep_has_a_line_and_a_grid_sweep_a_surface(
-    line_study: SyntheticStudy, grid_study: SyntheticStudy, tmp_path: Path
+    line_study: SyntheticStudy, grid_study: SyntheticStudy
 ) -> None:
-    assert {file.stem for file in draw_all(line_study, tmp_path / "line")} == {"line"}
-    assert {file.stem for file in draw_all(grid_study, tmp_path / "grid")} == {"surface"}
+    at_fixed_macs = ["line", "staircases", "curves", "diagnostics"]
+    made, missing = every(functools.partial(table, line_study), FIGURES)
+    assert list(made) == at_fixed_macs
+    assert "2 factors" in missing["surface"]
+    assert list(every(functools.partial(table, grid_study), FIGURES)[0]) == ["surface", *at_fixed_macs]
 
 
 def test_a_figure_that_the_study_no_longer_has_is_removed(line_study: SyntheticStudy, tmp_path: Path) -> None:
-    (tmp_path / "front.png").write_bytes(b"of an earlier fit")
+    for name in ("front.png", "front.pdf"):
+        (tmp_path / name).write_bytes(b"of an earlier fit")
     (tmp_path / "notes.txt").write_text("mine")
-    draw_all(line_study, tmp_path)
-    assert not (tmp_path / "front.png").exists()
+    assert {file.stem for file in draw_all(line_study, tmp_path)} == {"line", "staircases", "curves", "diagnostics"}
+    assert not list(tmp_path.glob("front.*"))
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
@@ -50,18 +55,29 @@ def test_the_same_study_gives_the_same_bytes_whatever_the_user_has_set(
         assert one.read_bytes() == other.read_bytes(), one.name
 
 
+def test_a_pdf_has_the_same_bytes_each_time_and_text_that_can_be_searched(
+    study: SyntheticStudy, tmp_path: Path
+) -> None:
+    first, second = (write_figure(plot_rule(study), tmp_path / name, ["pdf"])[0] for name in ("one", "two"))
+    content = first.read_bytes()
+    assert content == second.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert b"/TrueType" in content or b"/CIDFontType2" in content
+    assert b"/Type3" not in content
+
+
 def test_drawing_leaves_the_users_settings_and_backend_alone(line_study: SyntheticStudy, tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 20}):
         before = dict(matplotlib.rcParams)
         backend = matplotlib.get_backend(auto_select=False)
-        draw_all(line_study, tmp_path)
+        write_figure(plot_line(line_study), tmp_path / "line")
         assert matplotlib.get_backend(auto_select=False) == backend
         assert dict(matplotlib.rcParams) == before
 
 
 def test_figures_are_as_wide_as_columns_of_a_paper(written: list[Path]) -> None:
     widths = {file.stem: Image.open(file).width / 300 for file in written if file.suffix == ".png"}
-    assert widths == pytest.approx({"front": 3.3, "rule": 6.9, "surface": 6.9}, abs=0.01)
+    assert widths == pytest.approx({name: 3.3 if name == "front" else 6.9 for name in FIGURES}, abs=0.01)
 
 
 def test_plotting_is_imported_without_matplotlib_and_drawing_without_pyplot() -> None:
@@ -75,7 +91,7 @@ def test_plotting_is_imported_without_matplotlib_and_drawing_without_pyplot() ->
 def test_every_public_name_can_be_loaded() -> None:
     from gpscale import plotting
 
-    assert all(callable(getattr(plotting, name)) for name in plotting.__all__)
+    assert all(getattr(plotting, name) for name in plotting.__all__)
     with pytest.raises(AttributeError, match="no attribute 'plot_nothing'"):
         _ = plotting.plot_nothing
 

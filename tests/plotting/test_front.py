@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from gpscale.errors import FitError
+from gpscale.factors import FACTOR_NAMES, PAPER_BOUNDS
 from gpscale.plotting import front_data, plot_front
-from tests.plotting.conftest import SyntheticStudy
+from gpscale.search_space import SearchSpace
+from tests.plotting.conftest import BASE, SyntheticStudy
 
 
 def test_the_table_has_every_finished_trial_ordered_by_macs(study: SyntheticStudy) -> None:
-    table = front_data(study)
+    table = front_data(study).query("kind == 'trial'")
     assert sorted(table["id"]) == sorted(study.finished["id"])
     assert table["macs"].is_monotonic_increasing
     assert table["top1"].between(0, 1).all()
 
 
 def test_rank_one_of_the_table_is_what_no_trial_dominates(study: SyntheticStudy) -> None:
-    table = front_data(study)
+    table = front_data(study).query("kind == 'trial'")
     for row in table.itertuples():
         cheaper_and_better = (table["macs"] <= row.macs) & (table["top1"] >= row.top1) & (table["id"] != row.id)
         assert (row.rank == 1) == (not cheaper_and_better.any())
 
 
 def test_survivors_and_the_base_are_marked_in_the_table(study: SyntheticStudy) -> None:
-    table = front_data(study)
+    table = front_data(study).query("kind == 'trial'")
     assert set(table.loc[table["survivor"], "id"]) == set(study.facts["pareto"]["survivors"])
     assert table.loc[table["base"], "id"].tolist() == [f"{0:016x}"]
 
@@ -38,6 +42,49 @@ def test_the_step_line_never_falls_and_stays_below_no_trial(study: SyntheticStud
     assert (np.diff(y) >= 0).all()
     for macs, top1 in zip(study.finished["macs"] / 1e6, study.finished["top1"] * 100, strict=True):
         assert y[np.searchsorted(x, macs, side="right") - 1] >= top1 - 1e-9
+
+
+def test_width_alone_is_predicted_by_the_surface_with_its_band(study: SyntheticStudy) -> None:
+    rows = front_data(study).query("kind == 'width_only'")
+    assert (rows[["resolution", "ir_depth", "vit_depth"]] == 1.0).all(axis=None)
+    assert rows["width"].is_monotonic_increasing
+    assert rows["macs"].between(study.finished["macs"].min(), study.finished["macs"].max()).all()
+    found = study.joint_surface().predict(rows[list(FACTOR_NAMES)])
+    np.testing.assert_allclose(rows["top1"], found.mean)
+    np.testing.assert_allclose(rows["high"] - rows["low"], 2 * 1.959963984540054 * found.std)
+
+
+def test_what_is_predicted_is_no_trial_and_no_member_of_the_front(study: SyntheticStudy) -> None:
+    rows = front_data(study).query("kind == 'width_only'")
+    assert (rows["id"] == "").all()
+    assert (rows["rank"] == 0).all()
+    assert not rows["survivor"].any()
+
+
+def test_width_alone_is_labelled_as_predicted_and_the_band_explained(study: SyntheticStudy) -> None:
+    figure = plot_front(study)
+    (ax,) = figure.axes
+    assert "width only, predicted" in {text.get_text() for text in ax.texts}
+    assert "dashed: width alone, predicted by the surface, 95 % band" in figure.get_suptitle().replace("\n", " ")
+
+
+def test_a_measured_trial_of_width_alone_is_a_square(study: SyntheticStudy) -> None:
+    narrow = study.space.factors[(study.space.factors[:, :3] == 1).all(axis=1) & (study.space.c < 0.6)][-1]
+    finished = study.finished.copy()
+    finished.loc[3, list(FACTOR_NAMES)] = narrow
+    figure = plot_front(dataclasses.replace(study, finished=finished))
+    (squares,) = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
+    np.testing.assert_allclose(squares.get_xdata(), finished.loc[[3], "macs"] / 1e6)
+    assert "square: width alone, measured" in figure.get_suptitle().replace("\n", " ")
+
+
+def test_a_space_without_the_base_has_no_line_of_width_alone(
+    study: SyntheticStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = SearchSpace.enumerate(BASE, PAPER_BOUNDS, num_classes=10)
+    monkeypatch.setattr(SyntheticStudy, "space", elsewhere)
+    assert set(front_data(study)["kind"]) == {"trial"}
+    assert "width only" not in " ".join(text.get_text() for text in plot_front(study).axes[0].texts)
 
 
 def test_axes_carry_units(study: SyntheticStudy) -> None:

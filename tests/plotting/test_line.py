@@ -9,12 +9,14 @@ import pytest
 
 from gpscale.errors import FitError
 from gpscale.plotting import line_data, plot_line
+from gpscale.plotting.base import Columns
 from tests.plotting.conftest import SyntheticStudy
 
 
-def test_the_table_holds_the_surface_and_its_two_bands(line_study: SyntheticStudy) -> None:
-    rows = line_data(line_study).query("kind == 'surface'")
-    found = line_study.surface.predict(rows[["resolution"]])
+@pytest.mark.parametrize("outcome", ["top1", "top5"])
+def test_the_table_holds_the_surface_and_its_two_bands(line_study: SyntheticStudy, outcome: str) -> None:
+    rows = line_data(line_study).query("kind == 'surface' and outcome == @outcome")
+    found = line_study.surfaces[outcome].predict(rows[["resolution"]])
     z = 1.959963984540054
     np.testing.assert_allclose(rows["value"], found.mean)
     np.testing.assert_allclose(rows["high"] - rows["low"], 2 * z * found.std)
@@ -22,26 +24,39 @@ def test_the_table_holds_the_surface_and_its_two_bands(line_study: SyntheticStud
 
 
 def test_trials_above_the_base_are_better(line_study: SyntheticStudy) -> None:
-    trials = line_data(line_study).query("kind == 'trial'")
+    trials = line_data(line_study, outcome="top5").query("kind == 'trial'")
+    assert trials["value"].tolist() == line_study.finished["top5"].tolist()
     base = trials.loc[trials["base"], "value"].item()
     assert trials["better"].tolist() == (trials["value"] > base).tolist()
     assert trials["better"].any()
 
 
 def test_better_and_worse_trials_differ_in_colour_and_the_base_is_a_triangle(line_study: SyntheticStudy) -> None:
-    (ax,) = plot_line(line_study).axes
-    better, worse = (line for line in ax.lines if line.get_marker() == "x")
-    assert better.get_color() != worse.get_color()
-    (base,) = [line for line in ax.lines if line.get_marker() == "^"]
-    assert base.get_xdata().tolist() == [1.0]
-    assert better.get_ydata().min() > base.get_ydata()[0] >= worse.get_ydata().max()
-    assert {text.get_text() for text in ax.texts} == {"base", "better than base", "not better"}
+    for ax in plot_line(line_study).axes:
+        better, worse = (line for line in ax.lines if line.get_marker() == "x")
+        assert better.get_color() != worse.get_color()
+        (base,) = [line for line in ax.lines if line.get_marker() == "^"]
+        assert base.get_xdata().tolist() == [1.0]
+        assert better.get_ydata().min() > base.get_ydata()[0] >= worse.get_ydata().max()
+        assert {text.get_text() for text in ax.texts} == {"base", "better than base", "not better"}
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_top1_and_top5_have_a_panel_each(line_study: SyntheticStudy, columns: Columns) -> None:
+    assert [ax.get_ylabel() for ax in plot_line(line_study, columns=columns).axes] == ["top-1 (%)", "top-5 (%)"]
+    assert [ax.get_ylabel() for ax in plot_line(line_study, outcome="top5", columns=columns).axes] == ["top-5 (%)"]
+
+
+def test_where_top5_is_always_the_same_there_is_only_top1(line_study: SyntheticStudy) -> None:
+    diagnostics = {**line_study.facts["diagnostics"], "top5": None}
+    alone = dataclasses.replace(line_study, facts={**line_study.facts, "diagnostics": diagnostics})
+    assert [ax.get_ylabel() for ax in plot_line(alone).axes] == ["top-1 (%)"]
 
 
 def test_without_a_trial_of_the_base_no_trial_is_better_or_worse(line_study: SyntheticStudy) -> None:
     finished = line_study.finished
     others = dataclasses.replace(line_study, finished=finished[finished["resolution"] != 1.0])
-    (ax,) = plot_line(others).axes
+    (ax,) = plot_line(others, outcome="top1").axes
     assert {text.get_text() for text in ax.texts} == {"trials"}
     assert not line_data(others)["better"].any()
 
@@ -56,6 +71,18 @@ def test_any_factor_of_a_joint_surface_can_be_chosen(study: SyntheticStudy) -> N
     figure = plot_line(study, "ir_depth")
     assert figure.axes[0].get_xlabel() == "IR block depth $d_i$ (base = 1)"
     assert "MACs vary" in figure.get_suptitle().replace("\n", " ")
+
+
+def test_the_other_factors_are_held_where_they_are_told_to_be(study: SyntheticStudy) -> None:
+    rows = line_data(study, "width", "top1", fixed={"vit_depth": 1.5}).query("kind == 'surface'")
+    points = [[1.0, 1.0, 1.5, width] for width in rows["width"]]
+    np.testing.assert_allclose(rows["value"], study.joint_surface().predict(points).mean)
+
+
+def test_a_line_through_a_surface_at_fixed_macs_is_not_said_to_vary_them(grid_study: SyntheticStudy) -> None:
+    caption = plot_line(grid_study, "width").get_suptitle().replace("\n", " ")
+    assert "at fixed MACs (" in caption
+    assert "MACs vary" not in caption
 
 
 def test_a_factor_that_the_sweep_did_not_vary_is_refused(line_study: SyntheticStudy) -> None:

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.contour import ContourSet
 
 from gpscale.errors import FitError, UnknownNameError
 from gpscale.plotting import plot_surface, surface_data
@@ -19,12 +20,21 @@ SIZE = 40
 
 def test_the_table_is_the_slice_through_the_base(study: SyntheticStudy) -> None:
     table = surface_data(study, size=SIZE)
-    assert table.columns.tolist() == ["resolution", "width", "mean", "std"]
+    assert table.columns.tolist() == ["resolution", "width", "mean", "std", "variance"]
     assert len(table) == SIZE**2
     rows = table.iloc[[3, 700, -1]]
-    found = study.surface.predict([[row.resolution, 1.0, 1.0, row.width] for row in rows.itertuples()])
+    found = study.joint_surface().predict([[row.resolution, 1.0, 1.0, row.width] for row in rows.itertuples()])
     np.testing.assert_allclose(rows["mean"], found.mean)
     np.testing.assert_allclose(rows["std"], found.std)
+    np.testing.assert_allclose(rows["variance"], found.std**2)
+
+
+def test_the_other_factors_are_held_where_they_are_told_to_be(study: SyntheticStudy) -> None:
+    row = surface_data(study, size=SIZE, fixed={"ir_depth": 1.5}).iloc[700]
+    found = study.joint_surface().predict([[row["resolution"], 1.5, 1.0, row["width"]]])
+    assert row["mean"] == pytest.approx(found.mean[0])
+    caption = plot_surface(study, size=SIZE, fixed={"ir_depth": 1.5}).get_suptitle().replace("\n", " ")
+    assert "at d_i=1.5, d_m=1" in caption
 
 
 def test_nothing_is_drawn_beyond_the_observed_bounds(study: SyntheticStudy) -> None:
@@ -38,7 +48,7 @@ def test_a_grid_sweep_shows_the_factors_that_it_varied_and_its_macs(grid_study: 
     figure = plot_surface(grid_study, size=SIZE)
     assert figure.axes[0].get_xlabel().startswith("width")
     assert figure.axes[0].get_ylabel().startswith("resolution")
-    assert re.search(r"at fixed MACs \(29\.\dM to 30\.\dM\)", figure.get_suptitle().replace("\n", " "))
+    assert re.search(r"at fixed MACs \(28\.\dM to 29\.\dM\)", figure.get_suptitle().replace("\n", " "))
 
 
 def test_the_caption_of_a_slice_says_that_macs_vary(study: SyntheticStudy) -> None:
@@ -62,10 +72,25 @@ def test_colour_bars_carry_units(study: SyntheticStudy) -> None:
     assert bars == ["mean top-5 (%)", "standard deviation of top-5 (points)"]
 
 
+def test_a_grid_sweep_shows_the_variance_as_the_paper_does(grid_study: SyntheticStudy) -> None:
+    assert plot_surface(grid_study, size=SIZE).axes[3].get_ylabel() == "variance of top-1 (points$^2$)"
+
+
+def test_either_spread_can_be_had_of_any_study(study: SyntheticStudy, grid_study: SyntheticStudy) -> None:
+    variance, std = plot_surface(study, size=SIZE, spread="variance"), plot_surface(grid_study, size=SIZE, spread="std")
+    assert variance.axes[3].get_ylabel().startswith("variance")
+    assert std.axes[3].get_ylabel().startswith("standard deviation")
+    values = surface_data(study, size=SIZE)["variance"] * 100**2
+    (drawn,) = [part for part in variance.axes[1].collections if isinstance(part, ContourSet)]
+    assert (drawn.zmin, drawn.zmax) == pytest.approx((values.min(), values.max()))
+
+
 def test_a_factor_that_no_trial_varies_gives_way_to_one_that_varies(study: SyntheticStudy) -> None:
     finished = study.finished.assign(width=1.25)
-    surface = Surface.fit(finished[list(study.surface.names)], study.surface.names, finished["top1"], restarts=1)
-    table = surface_data(dataclasses.replace(study, surface=surface), size=SIZE)
+    surface = Surface.fit(
+        finished[list(study.joint_surface().names)], study.joint_surface().names, finished["top1"], restarts=1
+    )
+    table = surface_data(dataclasses.replace(study, surfaces={"top1": surface}), size=SIZE)
     assert table.columns.tolist()[:2] == ["resolution", "vit_depth"]
 
 

@@ -1,0 +1,77 @@
+"""Draw the figures of a study, or give the tables behind them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gpscale.errors import UnknownNameError
+from gpscale.plotting.base import Columns
+from gpscale.plotting.catalogue import choose_figures, every, figure, table
+from gpscale.plotting.files import FORMATS, KNOWN_FORMATS, write_figure
+from gpscale.run_dir import SHIPPED_STUDIES, find_study, write_atomically
+from gpscale.study import OUTCOMES, Study
+
+
+def plot(
+    run: str,
+    names: Sequence[str],
+    formats: Sequence[str],
+    columns: Columns | None,
+    outcome: str | None,
+    output: Path | None,
+    *,
+    data: bool,
+) -> None:
+    """Write figures or their tables and print the files; what the study cannot have is told on standard error.
+
+    Args:
+        run: Run directory or shipped study.
+        names: Figures, each of which must be possible; none for all that are.
+        formats: Endings; none for the usual ones.
+        columns: Width; None for each figure's own.
+        outcome: `"top1"` or `"top5"`; None for what each figure shows by itself.
+        output: Directory to write to; None for the study's own.
+        data: Tables instead of figures; that of a single named figure is printed unless `output` is given.
+    """
+    for kind in formats:
+        if kind not in KNOWN_FORMATS:
+            raise UnknownNameError.of("format", kind, KNOWN_FORMATS)
+    if outcome is not None and outcome not in OUTCOMES:
+        raise UnknownNameError.of("outcome", outcome, OUTCOMES)
+    chosen = choose_figures(names, outcome)
+    study = Study(find_study(run))
+
+    def make(name: str) -> pd.DataFrame | Figure:
+        return table(study, name, outcome) if data else figure(study, name, columns, outcome)
+
+    # what was named is made in full before anything is written
+    made, missing = ({name: make(name) for name in chosen}, {}) if names else every(make, chosen)
+    printed = made.get(chosen[0]) if len(names) == 1 and output is None else None
+    if isinstance(printed, pd.DataFrame):
+        printed.to_csv(sys.stdout, index=False)
+        return
+    suffix = f"_{outcome}" if outcome else ""
+    for name, found in made.items():
+        for file in _write(found, (output or _directory(study)) / f"{name}{suffix}", formats or FORMATS):
+            print(file)
+    for name, reason in missing.items():
+        print(f"no {name}: {reason}", file=sys.stderr)
+
+
+def _directory(study: Study) -> Path:
+    """Return where figures go that nobody placed: to the study's own, but never into the installed package."""
+    shipped = study.run.path.parent == SHIPPED_STUDIES
+    return Path("figures") / study.name if shipped else study.run.figures
+
+
+def _write(found: pd.DataFrame | Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
+    if isinstance(found, Figure):
+        return write_figure(found, stem, formats)
+    file = stem.with_name(f"{stem.name}.csv")
+    write_atomically(file, found.to_csv(index=False))
+    return [file]
