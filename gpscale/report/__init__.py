@@ -1,0 +1,1 @@
+"""What a study found, on a page."""

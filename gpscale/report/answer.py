@@ -1,0 +1,115 @@
+"""What to build for half the MACs, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gpscale.errors import BudgetError, OutOfRangeError
+from gpscale.recommender import Recommendation
+from gpscale.report.markdown import bullets
+from gpscale.study import Study
+from gpscale.units import format_macs
+
+SHARE = 0.5
+
+_CLAIMED = 0.95
+_Z95 = 1.959963984540054
+
+
+def answer(study: Study) -> str:
+    """Return the section that a reader in a hurry needs."""
+    budget = round(SHARE * study.base.macs)
+    asked = (
+        f"The base is {study.base.name}: {format_macs(study.base.macs)} multiply-accumulates (MACs) an image with "
+        f"{study.num_classes} classes."
+    )
+    if study.facts["rule_missing"]:
+        return f"{asked} This study has no rule, so it recommends nothing: {study.facts['rule_missing']}"
+    try:
+        rule = study.recommend(budget, base=study.base.name)
+        surface = study.recommend(budget, base=study.base.name, method="surface")
+    except (BudgetError, OutOfRangeError) as error:
+        return f"{asked} For half of them it recommends nothing: {error}"
+    lines = [f"**Build this**, with at most {format_macs(budget)} MACs: {described(rule)}."]
+    if surface.architecture == rule.architecture:
+        lines.append("The surface of top-1 has its best expectation at the same architecture.")
+    else:
+        lines.append(
+            "The surface of top-1 has its best expectation at another one with as many MACs: "
+            f"{described(surface)}; {_expected(surface)}."
+        )
+    command = f"`gpscale recommend --macs {budget} --study {study.name} --base {study.base.name}`"
+    lines.append(f"{command} prints the first, with `--method surface` the second; any other budget likewise.")
+    lines.append(
+        "Channels, inverted-residual (ir) blocks and attention (vit) layers are listed stage by stage; r, d_i, d_m and "
+        "w are resolution, the two depths and width as multiples of the base's."
+    )
+    return f"{asked}\n\n{bullets(lines)}\n\n**How sure is that?**\n\n{bullets(_certainty(study, rule))}"
+
+
+def described(found: Recommendation) -> str:
+    """Return the integers of a recommendation, its factors and its size."""
+    integers = ", ".join(integers_of(found.architecture.to_dict()))
+    return (
+        f"{integers} ({found.factors}; {format_macs(found.macs)} MACs, c = {found.c:.3f}, "
+        f"{format_macs(found.params)} parameters)"
+    )
+
+
+def integers_of(architecture: dict[str, Any]) -> list[str]:
+    """Return each integer, or list of integers, of an architecture with its name."""
+    return [
+        f"{name.replace('_', ' ')} {' '.join(map(str, value if isinstance(value, list) else [value]))}"
+        for name, value in architecture.items()
+    ]
+
+
+def _expected(found: Recommendation) -> str:
+    if found.top1 is None:
+        return f"its top-1 is not predicted: {found.top1_reason}"
+    return f"one training of it is expected to reach a top-1 of {found.top1}"
+
+
+def _certainty(study: Study, rule: Recommendation) -> list[str]:
+    epochs = study.settings["recipe"]["epochs"]
+    lines = [f"After {epochs} epochs {_expected(rule)}."]
+    scores, n = study.diagnostics.joint, study.diagnostics.n
+    # beyond what chance does to the count of trials inside
+    narrow = scores.coverage + _Z95 * math.sqrt(scores.coverage * (1 - scores.coverage) / n) < _CLAIMED
+    lines.append(
+        f"Such predictions missed unseen trials by {100 * scores.rmse:.2f} points (root mean square), and "
+        f"{scores.coverage:.0%} of those trials were inside their 95 % intervals"
+        + (": the intervals are too narrow." if narrow else ".")
+    )
+    finished = study.finished
+    within = finished[finished["macs"] <= rule.budget]
+    if len(within):
+        best = within.nlargest(1, "top1").to_dict("records")[0]
+        lines.append(
+            f"Best of the {len(within)} trials measured within that budget: top-1 {best['top1']:.1%} at "
+            f"{format_macs(best['macs'])} MACs (trial {best['id']})."
+        )
+    own = finished[finished["macs"] == study.base.macs]
+    if len(own):
+        lines.append(f"The base itself reached {own['top1'].mean():.1%} in the same training.")
+    if study.diagnostics.knows_more_than_macs:
+        lines.append(
+            "The surface predicts trials that it has not seen better than their MACs alone do: the proportions matter, "
+            "and the study tells which are good."
+        )
+    else:
+        lines.append(
+            "The surface is not shown to predict unseen trials better than their MACs alone do: among architectures of "
+            "equal MACs this study cannot tell the better ones from the worse."
+        )
+    if rule.extrapolated:
+        lines.append("The budget lies beyond the study's Pareto points: the rule is extrapolated there.")
+    fidelity = study.fidelity
+    lines.append(
+        fidelity["verdict"]
+        if fidelity
+        else f"No trial was trained for longer: whether the ranking after {epochs} epochs is that of a full training "
+        "is not known. Not for deployment."
+    )
+    return lines

@@ -1,0 +1,81 @@
+"""What a study cannot say."""
+
+from __future__ import annotations
+
+import math
+
+from gpscale.comparison.fidelity import LEAST_TAU
+from gpscale.report.making import provenance_data
+from gpscale.study import Study
+
+
+def limits(study: Study) -> list[str]:
+    """Return a sentence for each thing that the study leaves open."""
+    return [line for line in (*_of_measuring(study), *_of_reach(study)) if line]
+
+
+def _of_measuring(study: Study) -> list[str]:
+    finished, facts = study.finished, study.facts
+    validation = provenance_data(study).get("validation_images")
+    top1 = finished["top1"].mean()
+    once = finished["seed"].nunique() == 1
+    noise = study.joint_surface().posterior.noise_std
+    fidelity = study.fidelity
+    return [
+        "One seed a trial: how much a training differs from its repetition was not measured, only estimated by the "
+        f"surface ({100 * noise:.2f} points, one standard deviation)."
+        if once
+        else "",
+        f"Accuracies are those of {validation:,} validation images, which alone leaves a standard error of "
+        f"{100 * math.sqrt(top1 * (1 - top1) / validation):.2f} points. The same images chose the Pareto set, so its "
+        "accuracies are somewhat too good."
+        if validation
+        else "",
+        _upsampling(study),
+        f"Trainings of {study.settings['recipe']['epochs']} epochs rank architectures also by how fast they start; "
+        "how they rank after a full training was not measured. Not for deployment."
+        if fidelity is None
+        else f"Fidelity below {LEAST_TAU}, or measured on too few trials: not for deployment."
+        if not fidelity["for_deployment"]
+        else "",
+        f"{facts['trials']['failed']} trials failed; what they would have reached is not known."
+        if facts["trials"]["failed"]
+        else "",
+        f"{facts['trials']['planned'] - len(study.trials)} planned trials have not been trained."
+        if facts["trials"]["planned"] > len(study.trials)
+        else "",
+    ]
+
+
+def _upsampling(study: Study) -> str:
+    side = provenance_data(study).get("stored_pixels")
+    if side is None:
+        return (
+            "The size at which the images were stored is not recorded, so it is not known which trials enlarged them."
+        )
+    pixels = study.finished["pixels"]
+    enlarged = int((pixels > side).sum())
+    if not enlarged:
+        return ""
+    return (
+        f"Images are stored at {side} x {side} px and trained at {pixels.min()} to {pixels.max()} px: {enlarged} of "
+        f"{len(pixels)} trials saw them enlarged, and pixels beyond {side} bring more computing but no more detail. On "
+        "images with detail, resolution is worth more than here."
+    )
+
+
+def _of_reach(study: Study) -> list[str]:
+    facts = study.facts
+    low, high = facts["c_range"]
+    lines = [
+        f"Nothing was measured outside c = {low:.3f} to {high:.3f}, nor with another base, other images or another "
+        "recipe. On another base the rule is carried over, marked `transferred`, and no accuracy is promised.",
+        "MACs are counted; latency, memory and energy on a device were not measured.",
+    ]
+    if facts["pareto"] is not None:
+        survivors = study.pareto["c"]
+        lines.append(
+            f"The rule rests on Pareto points from c = {survivors.min():.3f} to {survivors.max():.3f}; beyond them it "
+            "is extrapolated, and marked so."
+        )
+    return lines

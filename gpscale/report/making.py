@@ -1,0 +1,112 @@
+"""How a study was made: images, recipe, seeds, hardware, cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from gpscale.report.markdown import bullets, table
+from gpscale.run_dir import read_json
+from gpscale.study import Study
+from gpscale.training.recipe import Recipe
+from gpscale.trial import TrialRecord
+
+MAIN_SETTINGS = (
+    "epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing", "ema", "crop", "flip", "precision",
+)  # fmt: skip
+UNKNOWN = "not recorded"
+
+
+def making(study: Study) -> str:
+    """Return a table of everything that a repetition needs."""
+    records = [*study.run.records(), *study.run.fidelity.records()]
+    rows = [
+        *_images(study),
+        *_plan(study),
+        *_recipe(study),
+        ("seeds", ", ".join(str(seed) for seed in sorted({record.trial.seed for record in records})) or UNKNOWN),
+        *_hardware(records),
+        *_cost(study, records),
+    ]
+    failed = study.trials[study.trials["reason"] != ""].to_dict("records")
+    if not failed:
+        return table(["", ""], rows)
+    listed = bullets(f"trial {row['id']} (c = {row['c']:.3f}): {row['reason']}: {row['detail']}" for row in failed)
+    return f"{table(['', ''], rows)}\n\nTrials that failed:\n\n{listed}"
+
+
+def provenance_data(study: Study) -> dict[str, Any]:
+    """Return what is recorded of the images; a study of an older version lacks some of it."""
+    data: dict[str, Any] = read_json(study.run.provenance_file)["data"]
+    return data
+
+
+def _images(study: Study) -> list[tuple[str, str]]:
+    data, settings = provenance_data(study), study.settings["data"]
+    counts = [
+        f"{data[key]:,} {word}" if key in data else f"{word}: {UNKNOWN}"
+        for key, word in (("train_images", "to train"), ("validation_images", "to validate"))
+    ]
+    side = data.get("stored_pixels")
+    return [
+        ("images", f"source `{settings['source']}`, {len(data['classes'])} classes, {', '.join(counts)}"),
+        (
+            "split",
+            f"{settings['validation']:.0%} of every class of the training images validates, split seed "
+            f"{settings['split_seed']}; the test split is not touched",
+        ),
+        ("stored size", UNKNOWN if side is None else f"{side} x {side} px"),
+        ("fingerprint", f"`{data['fingerprint']}`"),
+    ]
+
+
+def _plan(study: Study) -> list[tuple[str, str]]:
+    facts, counts = study.facts, study.facts["trials"]
+    bounds = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in facts["bounds"].items())
+    reasons = Counter(reason for reason in study.trials["reason"] if reason)
+    why = "".join(f"; {count} {reason}" for reason, count in sorted(reasons.items()))
+    return [
+        ("search space", f"{bounds}; pixels in steps of {facts['pixel_step']}"),
+        ("sampler", f"`{facts['sampler']}`, c from {facts['band'][0]:g} to {facts['band'][1]:g}"),
+        ("trials", f"{counts['planned']} planned, {counts['finished']} finished, {counts['failed']} failed{why}"),
+        ("c of the trials", f"{facts['c_range'][0]:.3f} to {facts['c_range'][1]:.3f}"),
+    ]
+
+
+def _recipe(study: Study) -> list[tuple[str, str]]:
+    own, defaults = study.settings["recipe"], Recipe().model_dump(mode="json")
+    changed = [f"{key} {own[key]} ({defaults[key]})" for key in defaults if key in own and own[key] != defaults[key]]
+    return [
+        ("recipe", ", ".join(f"{key} {own[key]}" for key in MAIN_SETTINGS if key in own)),
+        ("recipe, where it differs from the defaults (theirs)", ", ".join(changed) or "nowhere"),
+    ]
+
+
+def _hardware(records: Sequence[TrialRecord]) -> list[tuple[str, str]]:
+    rows = []
+    for key, title in (("cpu", "processor"), ("device", "device"), ("threads", "threads a trial"), ("torch", "torch")):
+        found = Counter(str(record.measured[key]) for record in records if key in record.measured)
+        each = (f"{value} ({count} trials)" if len(found) > 1 else value for value, count in sorted(found.items()))
+        rows.append((title, ", ".join(each) or UNKNOWN))
+    return rows
+
+
+def _cost(study: Study, records: Sequence[TrialRecord]) -> list[tuple[str, str]]:
+    finished = study.finished["seconds"].dropna()
+    hours = sum(_seconds(record) * record.measured.get("threads", 1) for record in records) / 3600
+    long = [_seconds(record) for record in study.run.fidelity.records()]
+    days = sorted(
+        record.measured[key][:10] for record in records for key in ("started", "ended") if key in record.measured
+    )
+    rows = [
+        ("cost", f"{hours:.1f} core hours of training and evaluation" + (" in all" if long else "")),
+        ("seconds a trial", f"{finished.min():.0f} to {finished.max():.0f}" if len(finished) else UNKNOWN),
+    ]
+    if long:
+        rows.append(("seconds a longer training", f"{min(long):.0f} to {max(long):.0f}"))
+    return [*rows, ("when", " to ".join(dict.fromkeys((days[0], days[-1]))) if days else UNKNOWN)]
+
+
+def _seconds(record: TrialRecord) -> float:
+    return float(record.measured.get("train_seconds", 0.0) + record.measured.get("evaluate_seconds", 0.0))

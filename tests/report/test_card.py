@@ -1,0 +1,232 @@
+"""The card says what the study's files say, and nothing that they do not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gpscale.comparison.fidelity import run_fidelity
+from gpscale.errors import RunDirError
+from gpscale.report.card import card, write_card
+from gpscale.run_dir import RunDir, shipped_studies, write_json
+from gpscale.study import Study
+from gpscale.sweep import fit_run
+from gpscale.units import format_macs
+from tests.comparison.instant import Instant, write_study
+from tests.synthetic_runs import write_run
+
+
+def copy_of(study: Study, path: Path) -> RunDir:
+    shutil.copytree(study.run.path, path)
+    return RunDir(path)
+
+
+def section(text: str, title: str) -> str:
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_first_section_says_what_to_build_for_half_the_macs_and_how_sure_that_is(fitted: Study) -> None:
+    first = section(card(fitted), "What to build for half the MACs")
+    budget = fitted.base.macs // 2
+    for method in ("rule", "surface"):
+        found = fitted.recommend(budget, base=fitted.base.name, method=method)
+        integers = found.architecture.to_dict()
+        assert f"pixels {integers['pixels']}, " in first
+        assert f"channels {' '.join(map(str, integers['channels']))}, " in first
+        assert f"c = {found.c:.3f}, {format_macs(found.params)} parameters" in first
+        assert f"a top-1 of {found.top1}" in first
+    within = fitted.finished[fitted.finished["macs"] <= budget]
+    assert f"Best of the {len(within)} trials measured within that budget: top-1 {within['top1'].max():.1%}" in first
+    own = fitted.finished[fitted.finished["macs"] == fitted.base.macs]["top1"].item()
+    assert f"The base itself reached {own:.1%}" in first
+    assert "better than their MACs alone do: the proportions matter" in first
+    assert f"{fitted.diagnostics.joint.coverage:.0%} of those trials were inside their 95 % intervals." in first
+    assert first.rstrip().endswith("Not for deployment.")
+
+
+def test_surfaces_front_and_rule_are_those_of_the_fit(fitted: Study) -> None:
+    text, facts = card(fitted), fitted.facts
+    scores = section(text, "How well the surfaces predict")
+    for outcome in ("top1", "top5"):
+        of = facts["diagnostics"][outcome]
+        name = outcome.replace("top", "top-")
+        joint, alone = of["joint"], of["log_macs"]
+        assert f"| {name}, surface | {100 * joint['rmse']:.2f} | {joint['nlpd']:.2f} | " in scores
+        assert f"| {name}, MACs alone | {100 * alone['rmse']:.2f} | {alone['nlpd']:.2f} | " in scores
+        assert f"| {of['nlpd_gain']:+.2f} ± {of['nlpd_gain_error']:.2f} |" in scores
+        assert of["verdict"] in scores
+    front = section(text, "Accuracy against MACs")
+    first_rank = fitted.finished[fitted.finished["id"].isin(facts["pareto"]["front"])]["c"]
+    assert f"{len(first_rank)} trials have rank 1" in front
+    assert f"c runs from {first_rank.min():.3f} to {first_rank.max():.3f}" in front
+    assert front.count("\n| ") == 1 + len(fitted.pareto)
+    rule = section(text, "The rule")
+    for row in fitted.summary()["rule"]:
+        mean, low, high = row["width"]
+        assert f"{mean:.2f} ({low:.2f} to {high:.2f}) |" in rule
+    assert [f"| c = {c} |" in rule for c in ("0.25", "0.5", "0.75", "1")] == [True] * 4
+
+
+def test_failed_trials_are_counted_listed_and_named_as_a_limit(fitted: Study) -> None:
+    text = card(fitted)
+    made = section(text, "How it was made")
+    assert "| trials | 40 planned, 38 finished, 2 failed; 2 diverged |" in made
+    failed = fitted.trials[fitted.trials["state"] == "failed"]
+    for trial_id in failed["id"]:
+        assert f"- trial {trial_id} " in made
+    assert "2 trials failed" in section(text, "What it cannot say")
+    assert "planned trials have not been trained" not in text
+
+
+def test_hardware_dates_and_cost_are_those_of_the_records(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "timed", trials=8)
+    for place, record in enumerate(list(run.records())):
+        values = record.to_dict()
+        values["measured"] |= {
+            "train_seconds": 3000.0 + 100 * place, "evaluate_seconds": 100.0, "threads": 2, "device": "cpu",
+            "cpu": "Some CPU" if place else "Another CPU", "torch": "9.9",
+            "started": f"2030-01-0{place + 1}T00:00:00+00:00", "ended": f"2030-01-0{place + 2}T00:00:00+00:00",
+        }  # fmt: skip
+        write_json(run.record_file(record.id), values)
+    made = section(card(fit_run(run, figures=False)), "How it was made")
+    assert "| processor | Another CPU (1 trials), Some CPU (7 trials) |" in made
+    assert "| threads a trial | 2 |" in made
+    assert "| torch | 9.9 |" in made
+    # 8 trials of 3100 to 3800 seconds on two threads
+    assert "| cost | 15.3 core hours of training and evaluation |" in made
+    assert "| seconds a trial | 3100 to 3800 |" in made
+    assert "| when | 2030-01-01 to 2030-01-09 |" in made
+
+
+def test_what_is_not_recorded_is_said_to_be_so(fitted: Study, tmp_path: Path) -> None:
+    run = copy_of(fitted, tmp_path / "copy")
+    data = json.loads(run.provenance_file.read_text())["data"]
+    write_json(run.provenance_file, {"data": {key: data[key] for key in ("classes", "fingerprint")}})
+    made = section(card(Study(run)), "How it was made")
+    for row in ("processor", "device", "torch", "when", "stored size"):
+        assert f"| {row} | not recorded |" in made
+    assert "to train: not recorded, to validate: not recorded" in made
+
+
+def test_the_recipe_is_shown_beside_the_defaults_that_it_leaves(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "own", trials=8, recipe={"epochs": 3, "flip": False})
+    made = section(card(fit_run(run, figures=False)), "How it was made")
+    assert "| recipe | epochs 3, batch_size 128, learning_rate 0.002, " in made
+    assert "(theirs) | epochs 3 (10), flip False (True) |" in made
+
+
+@pytest.mark.parametrize(
+    ("side", "words"),
+    [
+        (32, "Images are stored at 32 x 32 px and trained at 32 to 128 px: {n} of 38 trials saw them enlarged"),
+        (512, None),
+        (None, "The size at which the images were stored is not recorded"),
+    ],
+)
+def test_images_that_are_enlarged_are_a_limit(fitted: Study, tmp_path: Path, side: int | None, words: str) -> None:
+    run = copy_of(fitted, tmp_path / "copy")
+    provenance = json.loads(run.provenance_file.read_text())
+    provenance["data"] |= {"validation_images": 400} | ({"stored_pixels": side} if side else {})
+    write_json(run.provenance_file, provenance)
+    limits = section(card(Study(run)), "What it cannot say")
+    assert ("Images are stored" in limits) == (side == 32)
+    if words:
+        assert words.format(n=(fitted.finished["pixels"] > 32).sum()) in limits
+    else:
+        assert "not recorded" not in limits
+    assert "Accuracies are those of 400 validation images" in limits
+
+
+def test_intervals_that_hold_too_few_trials_are_called_too_narrow(fitted: Study, tmp_path: Path) -> None:
+    run = copy_of(fitted, tmp_path / "copy")
+    facts = json.loads(run.study_file.read_text())
+    facts["diagnostics"]["top1"]["joint"]["coverage"] = 0.6
+    write_json(run.study_file, facts)
+    words = "60% of those trials were inside their 95 % intervals: the intervals are too narrow."
+    assert words in section(card(Study(run)), "What to build for half the MACs")
+
+
+def test_longer_trainings_are_shown_with_their_verdict_and_cost(tmp_path: Path) -> None:
+    run = write_study(tmp_path / "study", fit={"pareto_share": 0.5})
+    fit_run(run, figures=False)
+    study = run_fidelity(run, Instant(), trials=8)
+    text, values = card(study), study.fidelity
+    assert values is not None
+    shown = section(text, "Do longer trainings rank alike?")
+    for row in values["trials"]:
+        assert (
+            f"| {row['id']} | {row['c']:.3f} | {row['depth']} | {row['top1']:.1%} | {row['long_top1']:.1%} |" in shown
+        )
+    assert values["verdict"] in shown
+    assert values["verdict"] in section(text, "What to build for half the MACs")
+    assert "ot for deployment" not in text
+    assert "| seconds a longer training | 44 to 44 |" in text
+    # 12 short trainings of 11 seconds and 8 long ones of 44
+    assert "| cost | 0.1 core hours of training and evaluation in all |" in text
+
+
+def test_rankings_that_change_are_a_limit(tmp_path: Path) -> None:
+    run = write_study(tmp_path / "study")
+    fit_run(run, figures=False)
+    study = run_fidelity(run, Instant(lambda macs: 0.9 - macs / 100), trials=8)
+    assert "Fidelity below 0.6, or measured on too few trials: not for deployment." in card(study)
+
+
+def test_the_question_opens_the_card_and_the_notes_are_quoted_below_their_heading(
+    fitted: Study, tmp_path: Path
+) -> None:
+    run = copy_of(fitted, tmp_path / "copy")
+    text = run.sweep_file.read_text()
+    run.sweep_file.write_text(f"# How should it shrink?\n# Costs an hour.\n{text}")
+    assert "## How it was chosen" not in card(Study(run))
+    run.notes_file.write_text("# Pilot\n\nThree rates.\n\n```\n# no heading\n```\n")
+    lines = card(Study(run)).splitlines()
+    assert lines[:3] == ["# copy", "", "> How should it shrink? Costs an hour."]
+    start = lines.index("## How it was chosen")
+    assert lines[start + 1 : start + 8] == ["", "### Pilot", "", "Three rates.", "", "```", "# no heading"]
+
+
+def test_a_study_without_a_rule_says_why(tmp_path: Path) -> None:
+    sampler = {"name": "line", "compensate": ["width", "ir_depth", "vit_depth"]}
+    study = fit_run(write_run(tmp_path / "line", trials=6, sampler=sampler), figures=False)
+    text = card(study)
+    assert "it recommends nothing: sampler 'line' holds MACs fixed" in section(text, "What to build for half the MACs")
+    assert "There is no rule: sampler 'line'" in section(text, "The rule")
+    assert "There is no Pareto set" in section(text, "Accuracy against MACs")
+
+
+def test_figures_are_links_beside_the_card(fitted: Study, tmp_path: Path) -> None:
+    run = copy_of(fitted, tmp_path / "copy")
+    for name in ("front", "rule", "iso_macs", "curves"):
+        (run.figures / f"{name}.png").parent.mkdir(exist_ok=True)
+        (run.figures / f"{name}.png").write_bytes(b"")
+    text = card(Study(run))
+    assert "![front](figures/front.png)" in section(text, "Accuracy against MACs")
+    assert "![rule](figures/rule.png)" in section(text, "The rule")
+    others = section(text, "More figures").split()
+    assert others == ["![curves](figures/curves.png)", "![iso", "macs](figures/iso_macs.png)"]
+    assert "figures/" not in card(fitted)
+
+
+def test_the_same_study_gives_the_same_bytes(fitted: Study, tmp_path: Path) -> None:
+    run = copy_of(fitted, tmp_path / fitted.name)
+    assert write_card(Study(run)) == run.card_file
+    first = run.card_file.read_bytes()
+    write_card(Study(RunDir(run.path)))
+    assert run.card_file.read_bytes() == first == card(fitted).encode()
+
+
+def test_a_study_that_was_not_fitted_has_no_card(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "young", trials=6)
+    with pytest.raises(RunDirError, match="Run `gpscale fit`"):
+        write_card(Study(run))
+    assert not run.card_file.exists()
+
+
+@pytest.mark.parametrize("name", shipped_studies())
+def test_the_card_of_a_shipped_study_is_up_to_date(name: str) -> None:
+    study = Study(name)
+    assert study.run.card_file.read_text() == card(study)
