@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gpscale import execution
-from gpscale.errors import UnknownNameError
+from gpscale.errors import RunDirError, UnknownNameError
 from gpscale.execution import Ended, Event, Executor, Progressed, Started
 from gpscale.execution.base import RunTrial
 from gpscale.run_dir import RunDir
@@ -16,11 +18,22 @@ from gpscale.trial import FailureReason, TrialState
 from tests.execution import fake_trials
 from tests.execution.processes import eventually, is_alive
 
-QUICK_START = {"local": {"preload": ()}}
+Make = Callable[..., Executor]
 
 
-def make(name: str, run_trial: RunTrial, workers: int = 2) -> Executor:
-    return execution.get(name)(workers=workers, run_trial=run_trial, **QUICK_START.get(name, {}))
+@pytest.fixture(params=execution.names())
+def make(request: pytest.FixtureRequest) -> Make:
+    """Make the executor that is tested; its workers start quickly, and there are two if nothing else is said."""
+    settings: dict[str, Any] = {"workers": 2}
+    if request.param in ("local", "ray"):
+        settings["preload"] = ()
+    if request.param == "ray":
+        settings |= {"address": request.getfixturevalue("ray_cluster").address, "gpus": 0}
+
+    def make_one(run_trial: RunTrial, **others: Any) -> Executor:
+        return execution.get(request.param)(run_trial=run_trial, **{**settings, **others})
+
+    return make_one
 
 
 def trial_of(event: Event) -> str:
@@ -33,15 +46,10 @@ def trial_of(event: Event) -> str:
             return record.id
 
 
-@pytest.fixture(params=execution.names())
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-def test_every_job_starts_then_reports_then_ends_with_a_record_on_disk(name: str, tmp_path: Path) -> None:
+def test_every_job_starts_then_reports_then_ends_with_a_record_on_disk(make: Make, tmp_path: Path) -> None:
     jobs = fake_trials.jobs(tmp_path, range(10, 16))
     kinds: dict[str, list[type]] = {job.trial.id: [] for job in jobs}
-    with make(name, fake_trials.finish) as executor:
+    with make(fake_trials.finish) as executor:
         for event in executor.run(jobs):
             kinds[trial_of(event)].append(type(event))
             if isinstance(event, Ended):
@@ -53,18 +61,18 @@ def test_every_job_starts_then_reports_then_ends_with_a_record_on_disk(name: str
         assert set(seen[1:-1]) <= {Progressed}
 
 
-def test_jobs_start_in_the_order_in_which_they_are_given(name: str, tmp_path: Path) -> None:
+def test_jobs_start_in_the_order_in_which_they_are_given(make: Make, tmp_path: Path) -> None:
     jobs = fake_trials.jobs(tmp_path, [15, 11, 13, 12, 14])
-    with make(name, fake_trials.finish) as executor:
+    with make(fake_trials.finish) as executor:
         started = [event.trial_id for event in executor.run(jobs) if isinstance(event, Started)]
     assert started == [job.trial.id for job in jobs]
 
 
-def test_results_are_equal_with_one_worker_and_with_two(name: str, tmp_path: Path) -> None:
+def test_results_are_equal_with_one_worker_and_with_two(make: Make, tmp_path: Path) -> None:
     results = []
     for workers in (1, 2):
         directory = tmp_path / str(workers)
-        with make(name, fake_trials.finish, workers) as executor:
+        with make(fake_trials.finish, workers=workers) as executor:
             for _ in executor.run(fake_trials.jobs(directory, range(10, 16))):
                 pass
         results.append({record.id: record.result for record in RunDir(directory).records()})
@@ -72,9 +80,9 @@ def test_results_are_equal_with_one_worker_and_with_two(name: str, tmp_path: Pat
     assert results[0] == results[1]
 
 
-def test_a_trial_that_raises_dies_or_leaves_costs_only_itself(name: str, tmp_path: Path) -> None:
+def test_a_trial_that_raises_dies_or_leaves_costs_only_itself(make: Make, tmp_path: Path) -> None:
     jobs = fake_trials.jobs(tmp_path, range(8))
-    with make(name, fake_trials.finish_or_fail) as executor:
+    with make(fake_trials.finish_or_fail) as executor:
         records = {event.record.trial.seed: event.record for event in executor.run(jobs) if isinstance(event, Ended)}
     failed = {seed for seed, record in records.items() if record.state is TrialState.FAILED}
     assert len(records) == 8
@@ -84,9 +92,9 @@ def test_a_trial_that_raises_dies_or_leaves_costs_only_itself(name: str, tmp_pat
         assert records[seed].detail
 
 
-def test_closing_early_ends_the_trials_without_a_record_and_leaves_no_process(name: str, tmp_path: Path) -> None:
+def test_closing_early_ends_the_trials_without_a_record_and_leaves_no_process(make: Make, tmp_path: Path) -> None:
     jobs = fake_trials.jobs(tmp_path, range(4))
-    with make(name, fake_trials.hang_with_a_child) as executor:
+    with make(fake_trials.hang_with_a_child) as executor:
         events = executor.run(jobs)
         reported: set[str] = set()
         while len(reported) < 2:
@@ -100,8 +108,8 @@ def test_closing_early_ends_the_trials_without_a_record_and_leaves_no_process(na
     assert list(RunDir(tmp_path).records()) == []
 
 
-def test_an_executor_can_run_again_after_it_was_closed_early(name: str, tmp_path: Path) -> None:
-    with make(name, fake_trials.hang_with_a_child) as executor:
+def test_an_executor_can_run_again_after_it_was_closed_early(make: Make, tmp_path: Path) -> None:
+    with make(fake_trials.hang_with_a_child) as executor:
         events = executor.run(fake_trials.jobs(tmp_path, [0]))
         next(events)
         events.close()  # type: ignore[attr-defined]
@@ -109,8 +117,32 @@ def test_an_executor_can_run_again_after_it_was_closed_early(name: str, tmp_path
     assert [event.record.state for event in ended] == [TrialState.FINISHED]
 
 
-def test_no_jobs_give_no_events(name: str) -> None:
-    with make(name, fake_trials.finish) as executor:
+def test_a_trial_that_hangs_is_ended_with_its_children_when_its_time_is_up(make: Make, tmp_path: Path) -> None:
+    jobs = fake_trials.jobs(tmp_path, [0, 100])
+    with make(fake_trials.hang_with_a_child, workers=1, timeout=1.0) as executor:
+        records = [event.record for event in executor.run(jobs) if isinstance(event, Ended)]
+    assert [record.failure for record in records] == [FailureReason.TIMEOUT, None]
+    assert records[0].detail == "took longer than 1 s"
+    assert RunDir(tmp_path).record(records[0].id) == records[0]
+    assert eventually(lambda: not any(map(is_alive, fake_trials.processes_of(tmp_path))))
+
+
+def test_a_timeout_that_leaves_no_time_is_refused(make: Make) -> None:
+    with pytest.raises(ValueError, match=r"timeout must be positive\. Got 0 s"):
+        make(fake_trials.finish, timeout=0.0)
+
+
+def test_a_record_that_cannot_be_read_is_an_error(make: Make, tmp_path: Path) -> None:
+    with (
+        make(fake_trials.leave_a_damaged_record) as executor,
+        pytest.raises(RunDirError, match=r"record\.json must hold JSON\. Got: "),
+    ):
+        for _ in executor.run(fake_trials.jobs(tmp_path, [0])):
+            pass
+
+
+def test_no_jobs_give_no_events(make: Make) -> None:
+    with make(fake_trials.finish) as executor:
         assert list(executor.run([])) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import json
 
 import numpy as np
@@ -200,3 +201,15 @@ def test_pretrained_weights_of_an_architecture_that_has_none_are_refused(name: s
     row = families.requested_row(base, Factors(ir_depth=2.0, vit_depth=2.0, width=1.3), family.default_pixel_step(base))
     with pytest.raises(PretrainedError, match="pretrained=False"):
         family.build(family.architecture(row), 1000, pretrained=True)
+
+
+@FAMILIES
+def test_the_macs_of_the_two_depths_add_up(name: str) -> None:
+    family = families.get(name)
+    ir, vit = family.columns["ir_depth"], family.columns["vit_depth"]
+    for one, other in itertools.pairwise(random_rows(name, 60, seed=3)):
+        deeper_ir, deeper_vit, deeper_both = one.copy(), one.copy(), one.copy()
+        deeper_ir[ir] = deeper_both[ir] = other[ir]
+        deeper_vit[vit] = deeper_both[vit] = other[vit]
+        macs = family.count(np.stack([one, deeper_ir, deeper_vit, deeper_both]), 10)[0]
+        assert macs[3] - macs[2] == macs[1] - macs[0]

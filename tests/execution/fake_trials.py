@@ -19,7 +19,7 @@ from gpscale.trial import Progress, Result, Trial, TrialRecord
 
 
 def jobs(directory: Path, seeds: Sequence[int]) -> list[Job]:
-    return [Job(Trial("fake", {"pixels": 8}, 10, {}, "none", seed), directory) for seed in seeds]
+    return [Job(Trial("fake", {"pixels": 8}, 10, {}, "none", seed), directory, directory / "images") for seed in seeds]
 
 
 def finish(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
@@ -65,6 +65,22 @@ def processes_of(directory: Path) -> list[int]:
     return [int(number) for file in directory.glob("trials/*/processes") for number in file.read_text().split()]
 
 
+def leave_a_damaged_record(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
+    """End with a record that cannot be read."""
+    write_atomically(RunDir(job.directory).record_file(job.trial.id), "{")
+    raise AssertionError("must not matter any more")
+
+
+def kill_the_worker(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
+    """Kill the process that holds the fork server, and with it a worker of a cluster; seeds from 100 finish."""
+    if job.trial.seed >= 100:
+        return finish(job, report)
+    keeper = int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(keeper, signal.SIGKILL)
+    time.sleep(600)
+    raise AssertionError("must have been killed")
+
+
 def hang_until_told(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
     """Report until the run directory holds a file `go` when the trial starts; then finish."""
     while not (job.directory / "go").exists():
@@ -93,6 +109,15 @@ def train_in_little_memory(job: Job, report: Callable[[Progress], None]) -> Tria
         limit = pages * resource.getpagesize() + 30 * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     return worker.run_trial(job, report)
+
+
+def look_for_cards(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
+    """Note which graphics cards the process may use, wait until two trials have done so, then finish."""
+    write_atomically(job.directory / f"cards-{job.trial.seed}", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
+    deadline = time.monotonic() + 60
+    while len(list(job.directory.glob("cards-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return finish(job, report)
 
 
 def look_around(job: Job, report: Callable[[Progress], None]) -> TrialRecord:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
@@ -25,6 +26,21 @@ def is_alive(process: int) -> bool:
         return False
     except FileNotFoundError:  # no /proc, or the process has gone between the two lines
         return not Path("/proc/self").exists()
+
+
+def with_descendants(processes: Iterable[int]) -> set[int]:
+    """Add to processes all that have come of them and still have a parent among them."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    found: set[int] = set()
+    new = set(processes)
+    while new:
+        found |= new
+        new = {process for process, parent in parents.items() if parent in new} - found
+    return found
 
 
 def marked(mark: str) -> set[int]:

@@ -48,7 +48,7 @@ def job(run: RunDir, seed: int = 0, data: str | None = None, **recipe: Any) -> J
         data=data or ImageStore.open(run.images).fingerprint,
         seed=seed,
     )
-    return Job(trial, run.path)
+    return Job(trial, run.path, run.images)
 
 
 def ignore(progress: Progress) -> None:

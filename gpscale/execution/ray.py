@@ -1,0 +1,391 @@
+"""Trials on a Ray cluster: workers on its nodes, each of which runs one trial after the other.
+
+The driver must run on a node of the cluster; where none is given, a Ray of this machine is started for it. What holds
+on a cluster, beyond the contract of every executor:
+
+- a trial whose node or worker dies goes on elsewhere, from the last checkpoint that was brought back, or from the run
+  directory where nodes share it. One that loses its worker again and again without getting any further ends with a
+  record that says so: it may be what kills them;
+- more workers may be asked for than the cluster holds: they are waited for while the others work, so that an
+  autoscaler hears of them;
+- trials that are cut off end within seconds, not at once, on nodes that cannot be reached only when they notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gpscale.atomic import TEMPORARY_SUFFIX
+from gpscale.errors import ClusterError, GpscaleError
+from gpscale.execution import worker
+from gpscale.execution.base import Ended, Event, Job, Progressed, RunTrial, Started, register
+from gpscale.execution.ray_cluster import Cluster, one_line
+from gpscale.execution.ray_worker import Brought, Place, Settings, Source, Worker, files_of
+from gpscale.run_dir import RunDir, write_atomically
+from gpscale.trial import FailureReason, TrialRecord
+
+LIVES = 3
+"""How many workers one trial may lose without getting further, and how many may be lost before any has come."""
+
+BRING_SECONDS = 15.0
+CLOSE_SECONDS = 10.0
+
+
+@register
+class RayExecutor:
+    """Runs trials on the nodes of a Ray cluster.
+
+    Example:
+        >>> from gpscale.execution import get
+        >>> get("ray") is RayExecutor
+        True
+    """
+
+    name = "ray"
+
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        timeout: float | None = None,
+        address: str | None = None,
+        cpus: float = 1.0,
+        gpus: float | None = None,
+        shared: bool | None = None,
+        bring_seconds: float = BRING_SECONDS,
+        run_trial: RunTrial = worker.run_trial,
+        preload: Sequence[str] = worker.PRELOAD,
+    ) -> None:
+        """Take the settings; Ray is reached with the `with` block, or when the workers are counted or run.
+
+        Args:
+            workers: Trials that run at the same time; None for as many as the cluster holds now.
+            timeout: Seconds that a trial may take from its start in this run; None for any number.
+            address: Of the cluster, `"auto"` for the one that this machine belongs to; None for the one that this
+                program is connected to already, else for a Ray that is started here and stopped at the end.
+            cpus: Cores that a trial reserves.
+            gpus: Graphics cards that a trial reserves, a fraction for several trials on one card; None for a whole
+                one if the cluster has any.
+            shared: Whether the nodes see the run directory; None to look.
+            bring_seconds: Least time between two times at which files of a running trial, its checkpoint among them,
+                are brought from a node that does not see the run directory.
+            run_trial: What a process does with its job; a function that can be imported on the nodes.
+            preload: Modules that a worker imports once.
+
+        Raises:
+            ValueError: `workers` is below 1, or `timeout` is not positive.
+            ClusterError: Another setting cannot be.
+            MissingPackageError: Ray is not installed.
+        """
+        if workers is not None and workers < 1:
+            raise ValueError(
+                f"workers must be at least 1. Got {workers}. Leave it out for as many as the cluster holds."
+            )
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"timeout must be positive. Got {timeout:g} s. Leave it out for no limit.")
+        self._cluster = Cluster(address, workers, cpus, gpus)
+        self._workers_asked = workers
+        self._settings = Settings(uuid.uuid4().hex, timeout, run_trial, tuple(preload), shared, bring_seconds)
+        self._source: Any = None
+        self._hands: list[_Hand] = []
+
+    @property
+    def workers(self) -> int:
+        """Trials that run at the same time; the cluster is asked where no number was given.
+
+        Raises:
+            ClusterError: It cannot be reached, or has no room for a trial.
+        """
+        if self._workers_asked is None:
+            self._workers_asked = self._cluster.room()
+        return self._workers_asked
+
+    def __enter__(self) -> Self:
+        """Reach the cluster.
+
+        Raises:
+            ClusterError: It cannot be reached.
+        """
+        self._cluster.connect()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what still runs, let the workers go, and stop a Ray that was started here."""
+        self._dismiss(self._hands)
+        if self._source is not None:
+            self._cluster.ray.kill(self._source)
+            self._source = None
+        self._cluster.close()
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Run the jobs and yield events until the last one has ended.
+
+        Args:
+            jobs: Trials in the order in which they are to start, no trial twice.
+
+        Raises:
+            ClusterError: The cluster cannot be reached or cannot run trials.
+            GpscaleError: As the local executor, on a node.
+            RunDirError: A record in the run directory is damaged.
+        """
+        if not jobs:
+            return
+        self._cluster.connect()
+        waiting = deque(Job(job.trial, job.directory.absolute(), job.images.absolute()) for job in jobs)
+        losses = _Losses()
+        try:
+            with _marked(waiting) as places:
+                for hand in self._hands:
+                    hand.look(places)
+                while waiting or any(hand.job for hand in self._hands):
+                    self._hire(len(waiting), places)
+                    for hand in self._hands:
+                        if waiting and hand.is_idle:
+                            job = waiting.popleft()
+                            hand.start(job)
+                            yield Started(job.trial.id)
+                    for hand in self._answered():
+                        yield from self._hear(hand, places, waiting, losses)
+        finally:
+            # no trial outlives the loop over its events, and workers that have not come yet are not waited for
+            self._dismiss([hand for hand in self._hands if not hand.is_idle])
+
+    def _hire(self, waiting: int, places: _Places) -> None:
+        """Ask for workers up to the number that there is work for; they come when the cluster has room."""
+        busy = sum(hand.job is not None for hand in self._hands)
+        while len(self._hands) < min(self.workers, waiting + busy):
+            hand = _Hand(self._cluster.start_worker(Worker, self._settings))
+            hand.look(places)
+            self._hands.append(hand)
+
+    def _answered(self) -> list[_Hand]:
+        """Wait until a worker has answered, and return all that have."""
+        ray = self._cluster.ray
+        asked = {hand.pending: hand for hand in self._hands if hand.pending is not None}
+        ray.wait(list(asked))
+        ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=0)
+        return [asked[ref] for ref in ready]
+
+    def _hear(self, hand: _Hand, places: _Places, waiting: deque[Job], losses: _Losses) -> Iterator[Event]:
+        ray = self._cluster.ray
+        try:
+            answer = ray.get(hand.pending)
+        except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+            yield from self._replace(hand, error, waiting, losses)
+            return
+        except ray.exceptions.RayTaskError as error:
+            # what went wrong there, without Ray's account of how it came here
+            raise error.cause if isinstance(error.cause, GpscaleError | OSError) else error from None
+        hand.pending = None
+        if not hand.is_ready:
+            losses.in_a_row = 0
+            hand.prepare(answer, places, self._images_source)
+        else:
+            yield from _events(hand, answer, losses)
+            if hand.job is not None:
+                hand.pending = hand.actor.advance.remote()
+
+    def _replace(self, hand: _Hand, error: Exception, waiting: deque[Job], losses: _Losses) -> Iterator[Event]:
+        """Forget a worker that is gone; its trial is the next to start, unless it has lost too many."""
+        ray = self._cluster.ray
+        self._hands.remove(hand)
+        with contextlib.suppress(Exception):
+            # one that is only out of reach must not go on
+            ray.kill(hand.actor)
+        why = one_line(error)
+        if hand.job is None:
+            losses.in_a_row += 1
+            if losses.in_a_row >= LIVES and not self._hands:
+                raise ClusterError(
+                    "Workers must start on the cluster, and gpscale must be installed on every node. "
+                    f"{losses.in_a_row} were lost: {why} See Ray's logs on the nodes."
+                )
+        elif losses.of(hand.job) < LIVES:
+            waiting.appendleft(hand.job)
+        else:
+            record = RunDir(hand.job.directory).record(hand.job.trial.id) or TrialRecord(
+                id=hand.job.trial.id,
+                trial=hand.job.trial,
+                result=None,
+                failure=FailureReason.CRASHED,
+                detail=f"lost its worker {LIVES} times without getting further: {why}",
+            )
+            RunDir(hand.job.directory).write_record(record)
+            yield Ended(record)
+
+    def _images_source(self) -> Any:
+        """Return the actor that reads the driver's images, on the driver's node."""
+        if self._source is None:
+            self._source = self._cluster.start_beside_driver(Source)
+        return self._source
+
+    def _dismiss(self, hands: Iterable[_Hand]) -> None:
+        gone = list(hands)
+        if not gone:
+            return
+        ray = self._cluster.ray
+        asked = [hand.actor.leave.remote() for hand in gone if hand.has_come]
+        if asked:
+            ray.wait(asked, num_returns=len(asked), timeout=CLOSE_SECONDS)
+        for hand in gone:
+            ray.kill(hand.actor)
+        self._hands = [hand for hand in self._hands if hand not in gone]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Places:
+    runs: tuple[Place, ...]
+    images: tuple[Place, ...]
+
+
+@dataclasses.dataclass(eq=False)
+class _Hand:
+    """The driver's view of a worker.
+
+    Attributes:
+        actor: Its handle.
+        pending: What it was asked last, until it has answered.
+        hidden: Directories of the driver that it does not see; None before it has looked.
+        is_ready: It has all that a trial needs.
+        job: The trial that it runs.
+    """
+
+    actor: Any
+    pending: Any = None
+    hidden: frozenset[Path] | None = None
+    is_ready: bool = False
+    job: Job | None = None
+
+    @property
+    def has_come(self) -> bool:
+        """The cluster had room for it."""
+        return self.hidden is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """It waits for a trial."""
+        return self.is_ready and self.job is None
+
+    def look(self, places: _Places) -> None:
+        """Ask which places it sees."""
+        self.hidden, self.is_ready = None, False
+        self.pending = self.actor.look.remote([*places.runs, *places.images])
+
+    def prepare(self, answer: frozenset[Path] | None, places: _Places, source: Callable[[], Any]) -> None:
+        """Go on after an answer to `look`, or to the request to get the images."""
+        missing = []
+        if answer is not None:
+            self.hidden = answer
+            missing = [place for place in places.images if place.path in answer]
+        if missing:
+            self.pending = self.actor.fetch.remote(missing, source())
+        else:
+            self.is_ready = True
+
+    def start(self, job: Job) -> None:
+        """Give it a trial, with the files that the trial has left in a run directory that it does not see."""
+        assert self.hidden is not None
+        self.job = job
+        files = None
+        if job.directory in self.hidden:
+            files = {path.name: path.read_bytes() for path in files_of(RunDir(job.directory).trial(job.trial.id))}
+        self.pending = self.actor.advance.remote(job, files)
+
+
+class _Losses:
+    """Counts the workers that were lost.
+
+    Attributes:
+        in_a_row: Those without a trial, since one has come.
+    """
+
+    def __init__(self) -> None:
+        self.in_a_row = 0
+        self._of: dict[str, int] = {}
+        self._furthest: dict[str, int] = {}
+
+    def of(self, job: Job) -> int:
+        """Return how many workers a trial has lost without getting further, one more than before."""
+        self._of[job.trial.id] = self._of.get(job.trial.id, 0) + 1
+        return self._of[job.trial.id]
+
+    def note(self, event: Progressed) -> None:
+        """Hear how far a trial is."""
+        trial_id, images = event.progress.trial_id, event.progress.images
+        if images > self._furthest.get(trial_id, -1):
+            self._furthest[trial_id] = images
+            # the first worker may be lost before its trial has reported
+            if self._of.get(trial_id):
+                self._of[trial_id] = 0
+
+
+def _events(hand: _Hand, said: Iterable[Event | Brought], losses: _Losses) -> Iterator[Event]:
+    """Keep what a worker has brought of its trial, and yield what it says."""
+    assert hand.job is not None
+    assert hand.hidden is not None
+    run, trial_id = RunDir(hand.job.directory), hand.job.trial.id
+    is_copy = hand.job.directory in hand.hidden
+    gone: list[str] = []
+    for item in said:
+        if isinstance(item, Brought):
+            for name, content in item.files.items():
+                if content is None:
+                    gone.append(name)
+                else:
+                    write_atomically(run.trial(trial_id) / name, content)
+            continue
+        if isinstance(item, Progressed):
+            losses.note(item)
+        elif isinstance(item, Ended):
+            if is_copy:
+                run.write_record(item.record)
+                # only now: a checkpoint without a record can be taken up, nothing without a record cannot
+                for name in gone:
+                    (run.trial(trial_id) / name).unlink(missing_ok=True)
+            hand.job = None
+        yield item
+
+
+@contextlib.contextmanager
+def _marked(jobs: Iterable[Job]) -> Iterator[_Places]:
+    """Put a mark into each directory that the jobs name, so that nodes can tell whether they see it."""
+    mark = f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
+    runs = dict.fromkeys(job.directory for job in jobs)
+    images = [path for path in dict.fromkeys(job.images for job in jobs) if path.is_dir()]
+    places = _Places(
+        tuple(Place(path, path / mark) for path in runs),
+        tuple(Place(path, path / mark, _sizes(path), _outside(path)) for path in images),
+    )
+    marks = [place.mark for place in (*places.runs, *places.images)]
+    try:
+        for file in marks:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        yield places
+    finally:
+        for file in marks:
+            file.unlink(missing_ok=True)
+
+
+def _sizes(images: Path) -> Mapping[str, int]:
+    return {path.name: path.stat().st_size for path in files_of(images)}
+
+
+def _outside(images: Path) -> Path | None:
+    """Return one of the files that images are decoded from while training, if they are."""
+    from gpscale.training.data.preparing import LISTING_FILE
+
+    listing = images / LISTING_FILE
+    return Path(listing.read_text().partition("\0")[0]) if listing.exists() else None
