@@ -1,0 +1,155 @@
+"""Training images a second on all cores, against a torch DataLoader with PIL transforms."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TextIO
+
+from gpscale.execution import usable_cores
+from gpscale.execution.fork_server import ForkServer
+from gpscale.execution.local import ENVIRONMENT
+from gpscale.execution.worker import PRELOAD
+from gpscale.training.data.config import DataConfig
+from gpscale.training.data.store import ImageStore
+from tests.benchmarks.measuring import Goal, Row, Side, interleaved, medians
+from tests.benchmarks.startup import REPOSITORY
+from tests.benchmarks.training_ours import serve
+from tests.benchmarks.training_peer import PeerSettings
+from tests.benchmarks.training_workload import STORED_PIXELS, Workload
+
+BASE = "mobilevitv2_050@64"
+LOADER_WORKERS = 2
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """One process that trains.
+
+    Attributes:
+        requests, answers: The channels to it.
+        ended: Readable when it has ended, where the end of its answers does not say so.
+    """
+
+    requests: TextIO
+    answers: TextIO
+    ended: Connection | None = None
+
+    def train(self, seconds: float) -> None:
+        """Ask it to train for so long."""
+        self.requests.write(f"{seconds}\n")
+        self.requests.flush()
+
+    def steps_per_second(self) -> float:
+        """Wait for the answer."""
+        ready = wait([self.answers, *([self.ended] if self.ended else [])])
+        answer = self.answers.readline() if self.answers in ready else ""
+        if not answer:
+            raise RuntimeError("A process that trains ended early; its message is above.")
+        return float(answer)
+
+
+def measure(smoke: bool) -> list[Row]:
+    """Return a row like for like, and one against what a user would run."""
+    cores = 1 if smoke else usable_cores()
+    rounds, seconds = (1, 0.0) if smoke else (7, 6.0)
+    goal = Goal("as fast", lambda row: row.ratio >= 1)
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        ImageStore.prepare(DataConfig(stored_pixels=STORED_PIXELS), Path(directory), STORED_PIXELS)
+        workload = Workload(directory, "mobilevitv2_050@32" if smoke else BASE, 4 if smoke else 64)
+        like, user = PeerSettings(0, tuned=True), PeerSettings(LOADER_WORKERS, tuned=False)
+        sides = {
+            "ours": stack.enter_context(_forked(workload, cores)),
+            "like": stack.enter_context(_programs(workload, like, cores, threads=1)),
+            "user": stack.enter_context(_programs(workload, user, 1, threads=None)),
+        }
+        speeds = {name: _images_per_second(found, workload, seconds) for name, found in sides.items()}
+        found = medians(interleaved(speeds, rounds, warm_up=0 if smoke else 1))
+    what = f"training {workload.base}, batches of {workload.batch_size}"
+    each = f"{cores} processes x 1" if cores > 1 else "1"
+    ours = Side("a sweep's workers", each, found["ours"])
+    usual = f"{cores} and {LOADER_WORKERS} loading processes"
+    return [
+        Row(
+            what=f"{what}: like for like",
+            unit="1/s",
+            ours=ours,
+            peer=Side("torch DataLoader, PIL transforms, else the same", each, found["like"]),
+            goal=goal,
+            rounds=rounds,
+        ),
+        Row(
+            what=f"{what}: as a user would",
+            unit="1/s",
+            ours=ours,
+            peer=Side("torch DataLoader, PIL transforms, torch's defaults", usual, found["user"]),
+            goal=goal,
+            rounds=rounds,
+        ),
+    ]
+
+
+def _images_per_second(processes: Sequence[Process], workload: Workload, seconds: float) -> Callable[[], float]:
+    def run() -> float:
+        for process in processes:
+            process.train(seconds)
+        return workload.batch_size * sum(process.steps_per_second() for process in processes)
+
+    return run
+
+
+@contextlib.contextmanager
+def _forked(workload: Workload, count: int) -> Iterator[list[Process]]:
+    """Start gpscale's side as a sweep starts its workers."""
+    pipes = [(os.pipe(), os.pipe()) for _ in range(count)]
+    theirs = [(requests[0], answers[1]) for requests, answers in pipes]
+    server = ForkServer(PRELOAD, ENVIRONMENT, keep=[handle for pair in theirs for handle in pair])
+    processes = [
+        Process(os.fdopen(requests[1], "w"), os.fdopen(answers[0]), server.connection) for requests, answers in pipes
+    ]
+    try:
+        for number, pair in enumerate(theirs):
+            server.start(str(number), serve, workload, *pair)
+        yield processes
+    finally:
+        server.close()
+        for process, pair in zip(processes, theirs, strict=True):
+            process.requests.close()
+            process.answers.close()
+            for handle in pair:
+                os.close(handle)
+
+
+@contextlib.contextmanager
+def _programs(workload: Workload, settings: PeerSettings, count: int, threads: int | None) -> Iterator[list[Process]]:
+    """Start the peer's processes, with so many threads each or as many as torch takes."""
+    environment = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
+    if threads is not None:
+        environment.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    command = [json.dumps(dataclasses.asdict(part)) for part in (workload, settings)]
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.training_peer", *command],
+            cwd=REPOSITORY,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(count)
+    ]
+    try:
+        yield [Process(program.stdin, program.stdout) for program in programs if program.stdin and program.stdout]
+    finally:
+        # the end of its requests ends a program and its loaders
+        for program in programs:
+            program.communicate()
