@@ -5,12 +5,20 @@ A message has one sentence with what must hold, one with what was got, one with 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
 class GpscaleError(Exception):
-    """Base of every error that gpscale raises on purpose."""
+    """Base of every error that gpscale raises on purpose.
+
+    Example:
+        >>> from gpscale import recommend
+        >>> try:
+        ...     recommend("lots")
+        ... except GpscaleError as error:
+        ...     print(type(error).__name__)
+        UnitError
+    """
 
 
 class UnitError(GpscaleError, ValueError):
@@ -60,6 +68,30 @@ class RunDirError(GpscaleError, RuntimeError):
     """A run directory cannot be used: another sweep's, locked, or damaged."""
 
 
+class StorageError(GpscaleError, OSError):
+    """A file cannot be written: its disk is full, or its directory may not be written."""
+
+    @classmethod
+    def of(cls, path: object, error: OSError) -> StorageError:
+        """Make the error for a file that could not be written.
+
+        Args:
+            path: The file.
+            error: What the operating system said; its `errno` is kept.
+        """
+        # imported here because almost no run of a command gets here
+        import errno
+
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = "Make room on its disk" if full else "Mend its place or its permissions, or choose another place"
+        made = cls(
+            f"{path} must be writable. Got: {error.strerror or error}. {remedy}, then run the same command again: "
+            "nothing that was finished is lost."
+        )
+        made.errno = error.errno
+        return made
+
+
 class FitError(GpscaleError, ValueError):
     """Too few or unusable trials to fit a surface, a Pareto set or a rule."""
 
@@ -68,12 +100,38 @@ class TrainingError(GpscaleError, RuntimeError):
     """A training cannot go on: its loss is no longer finite."""
 
 
+class TooManyFailuresError(GpscaleError, RuntimeError):
+    """A sweep was stopped because more of its trials failed than it may lose."""
+
+
+class ClusterError(GpscaleError, RuntimeError):
+    """A cluster cannot be reached, or cannot run trials."""
+
+
 class PretrainedError(GpscaleError, ValueError):
     """Pretrained weights were asked for where none exist."""
 
 
+class MissingPackageError(GpscaleError, ImportError):
+    """A package that only an extra of gpscale installs is not there."""
+
+    @classmethod
+    def of(cls, what: str, package: str, extra: str) -> MissingPackageError:
+        """Make the error for a part of gpscale whose package is not installed.
+
+        Args:
+            what: What needs it, for example `"gpscale.explore"`.
+            package: Its name for pip.
+            extra: The extra of gpscale that installs it.
+        """
+        return cls(f'{what} needs {package}. Got none installed. Run: pip install "gpscale[{extra}]"')
+
+
 def known_and_nearest(name: object, known: Iterable[str]) -> str:
     """Say which names are known and which is nearest to `name`."""
+    # imported here because almost no run of a command gets here
+    import difflib
+
     names = sorted(known)
     nearest = difflib.get_close_matches(str(name), names, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""

@@ -71,6 +71,10 @@ class Bounds:
 
     Raises:
         FactorError: A bound is no positive number, or `low > high`.
+
+    Example:
+        >>> Bounds(width=(0.4, 1.0)).to_dict()["width"]
+        (0.4, 1.0)
     """
 
     resolution: tuple[float, float] = (0.5, 2.0)

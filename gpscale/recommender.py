@@ -72,6 +72,13 @@ class Recommendation:
         extrapolated: The budget lies outside the study's Pareto points, though inside its trials.
         top1: Predicted top-1 on the study's validation images after the study's training; None where unknown.
         top1_reason: Why `top1` is None, else empty.
+
+    Example:
+        >>> found = recommend("500M")
+        >>> found.macs <= found.budget == 500_000_000
+        True
+        >>> Recommendation.from_dict(found.to_dict()) == found
+        True
     """
 
     budget: int
@@ -345,8 +352,7 @@ def _fitting_base(fitted: FittedStudy, asked: _Asked) -> Base | None:
     low, high = fitted.rule.c_range
     if low <= asked.c(fitted.base) <= high:
         return fitted.base
-    bases = [families.parse_base(name) for name in families.get(fitted.base.family).stock_bases]
-    legal = [base for base in bases if low <= asked.c(base) <= high]
+    legal = [base for base in _stock_bases(fitted.base.family) if low <= asked.c(base) <= high]
     return min(legal, key=lambda base: abs(asked.c(base) - _PREFERRED_C), default=None)
 
 
@@ -355,13 +361,18 @@ def _call_that_works(fitted: FittedStudy, asked: _Asked) -> str:
     if base is not None:
         return f"Leave `base` out, or try {asked.call(asked.budget, base=base.name)}."
     low, high = fitted.rule.c_range
-    stock = (families.parse_base(name) for name in families.get(fitted.base.family).stock_bases)
-    sizes = [_macs(base, asked.num_classes) for base in (fitted.base, *stock)]
+    sizes = [_macs(base, asked.num_classes) for base in (fitted.base, *_stock_bases(fitted.base.family))]
     ends = [end for size in sizes for end in (math.ceil(low * size), math.floor(high * size))]
     nearest = min(ends, key=lambda end: abs(end - asked.budget))
     return f"Try {asked.call(nearest)}, the nearest budget that has one."
 
 
+@functools.lru_cache(maxsize=16)
+def _stock_bases(family: str) -> tuple[Base, ...]:
+    return tuple(families.parse_base(name) for name in families.get(family).stock_bases)
+
+
+@functools.lru_cache(maxsize=256)
 def _macs(base: Base, num_classes: int) -> int:
     family = families.get(base.family)
     return int(family.count(family.row(base.architecture)[None], num_classes)[0][0])

@@ -4,7 +4,9 @@
       sweep.yaml provenance.json
       trials/<trial id>/record.json  curve.csv  checkpoint.pt (while training)  log.txt
       images/                        the decoded images, shared by the workers; absent from a shipped study
-      study.json surfaces/ pareto.csv rule.json figures/
+      study.json surfaces/ pareto.csv rule.json figures/ card.md
+      fidelity/                      a run directory of its own: some of the trials, trained for longer; fidelity.json
+      NOTES.md                       written by hand, where there is one; the card quotes it
 
 A shipped study is the same files without checkpoints and images.
 """
@@ -12,6 +14,7 @@ A shipped study is the same files without checkpoints and images.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import time
@@ -20,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from gpscale.atomic import TEMPORARY_SUFFIX, atomic_file
-from gpscale.errors import RunDirError, UnknownNameError
+from gpscale.errors import RunDirError, StorageError, UnknownNameError
 from gpscale.trial import TrialRecord
 
 SHIPPED_STUDIES = Path(__file__).parent / "shipped_studies"
@@ -34,8 +37,14 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Args:
         path: File to write; its directory is made if absent.
         content: Text (written as UTF-8) or bytes.
+
+    Raises:
+        StorageError: It cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.of(path, error) from error
     with atomic_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
@@ -56,7 +65,19 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise RunDirError(f"{path} must exist. It does not. Run `gpscale fit` on the run directory first.") from None
     except ValueError as error:
-        raise RunDirError(f"{path} must hold JSON. Got: {error}. Move the file away and run the sweep again.") from None
+        raise RunDirError(f"{path} must hold JSON. Got: {error}. Run `gpscale doctor` on its run directory.") from None
+
+
+def opening_comment(text: str) -> str:
+    """Return the comment that opens a YAML file, line by line without its marks; instructions to editors left out.
+
+    Example:
+        >>> opening_comment("# How small?")
+        'How small?'
+    """
+    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    said = (line.removeprefix("#").strip() for line in lines)
+    return "\n".join(line for line in said if not line.startswith("yaml-language-server:")).strip()
 
 
 class RunDir:
@@ -112,6 +133,26 @@ class RunDir:
         """Directory of the figures."""
         return self.path / "figures"
 
+    @property
+    def card_file(self) -> Path:
+        """The card: what the study says and how far to trust it, in words."""
+        return self.path / "card.md"
+
+    @property
+    def notes_file(self) -> Path:
+        """What a person has written about the study."""
+        return self.path / "NOTES.md"
+
+    @property
+    def fidelity(self) -> RunDir:
+        """The run directory, inside this one, of the trials that are trained for longer."""
+        return RunDir(self.path / "fidelity")
+
+    @property
+    def fidelity_file(self) -> Path:
+        """Which trials are trained for longer, and how the two rankings compare."""
+        return self.fidelity.path / "fidelity.json"
+
     def surface_file(self, outcome: str) -> Path:
         """The joint surface of `outcome` (`"top1"` or `"top5"`)."""
         return self.path / "surfaces" / f"{outcome}.json"
@@ -143,7 +184,7 @@ class RunDir:
         except (KeyError, TypeError, ValueError) as error:
             raise RunDirError(
                 f"{file} must hold a trial record. Got {type(error).__name__}: {error}. "
-                "Move the trial's directory away and run the sweep again."
+                "Run `gpscale doctor` on the run directory: it moves the damaged file away."
             ) from None
 
     def records(self) -> Iterator[TrialRecord]:
@@ -169,11 +210,16 @@ class RunDir:
 
         Raises:
             RunDirError: Another driver holds it.
+            StorageError: It cannot be written.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / ".lock", "a") as file:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = open(self.path / ".lock", "a")  # noqa: SIM115
+        except OSError as error:
+            raise StorageError.of(self.path, error) from error
+        with lock:
             try:
-                _lock_within(_LOCK_SECONDS, file.fileno())
+                _lock_within(_LOCK_SECONDS, lock.fileno())
             except BlockingIOError:
                 raise RunDirError(
                     f"Only one sweep may run in {self.path}. Another one is running there. "

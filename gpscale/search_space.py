@@ -22,8 +22,6 @@ from gpscale.units import format_macs, parse_macs
 BUDGET_SHARE = 0.97
 """A budget counts as used when the MACs are at least this share of it."""
 
-_BLOCK = 8192  # architectures counted at a time, so that their integers stay in the cache
-
 _Array = TypeVar("_Array", bound=NDArray[Any])
 
 
@@ -55,6 +53,12 @@ class SearchSpace:
         codes: Which level of each factor an architecture has, int32, shape (n, 4), columns as `FACTOR_NAMES`.
         macs: Multiply-accumulates of one image, int64, shape (n,), ascending.
         base_macs: The same of the base.
+
+    Example:
+        >>> space = SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10)
+        >>> architecture, macs = space.nearest(Factors(width=0.8), "20M")
+        >>> macs <= 20_000_000
+        True
     """
 
     base: Base
@@ -235,17 +239,32 @@ def _enumerate(base: Base, bounds: Bounds, pixel_step: int, num_classes: int) ->
         rows[:, family.columns[name]] = family.realise(base, name, values, pixel_step)
         realised = family.realised(base, rows)[:, position]
         levels[name] = Levels(_read_only(rows[:, family.columns[name]]), _read_only(realised))
-    grid = np.indices([len(levels[name].factors) for name in FACTOR_NAMES], dtype=np.int32)
-    codes = np.ascontiguousarray(grid.reshape(len(FACTOR_NAMES), -1).T)
-    macs = np.empty(len(codes), dtype=np.int64)
-    for start in range(0, len(codes), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        macs[block] = family.count(_rows(base, levels, codes[block]), num_classes)[0]
+    grid = _count_product(base, levels, num_classes)
+    macs = grid.ravel()
     # equal MACs keep the order of the grid, so that the order is the same everywhere
     order = np.argsort(macs, kind="stable")
+    codes = np.stack(np.unravel_index(order, grid.shape), axis=1).astype(np.int32)
     base_macs = int(family.count(own[None], num_classes)[0][0])
-    codes, macs = _read_only(codes[order]), _read_only(macs[order])
-    return SearchSpace(base, bounds, pixel_step, num_classes, levels, codes, macs, base_macs)
+    return SearchSpace(
+        base, bounds, pixel_step, num_classes, levels, _read_only(codes), _read_only(macs[order]), base_macs
+    )
+
+
+def _count_product(base: Base, levels: Mapping[str, Levels], num_classes: int) -> Integers:
+    """Return the MACs of every combination of levels, shape: one axis for each of `FACTOR_NAMES`.
+
+    The two depths add up (`families.base`), so that it is enough to count where one of them is at its lowest.
+    """
+    shape = [len(levels[name].factors) for name in FACTOR_NAMES]
+
+    def count_face(lowest: str) -> Integers:
+        face = [1 if name == lowest else size for name, size in zip(FACTOR_NAMES, shape, strict=True)]
+        codes = np.indices(face, dtype=np.int32).reshape(len(face), -1).T
+        return families.get(base.family).count(_rows(base, levels, codes), num_classes)[0].reshape(face)
+
+    of_ir, of_vit = count_face("vit_depth"), count_face("ir_depth")
+    # both hold the edge where both depths are at their lowest
+    return of_ir + of_vit - np.take(of_ir, [0], axis=FACTOR_NAMES.index("ir_depth"))
 
 
 def _rows(base: Base, levels: Mapping[str, Levels], codes: NDArray[np.int32]) -> Integers:

@@ -16,26 +16,31 @@ import yaml
 from gpscale import families, recommender
 from gpscale.errors import BudgetError, FitError, OutOfRangeError, RunDirError, UnknownNameError
 from gpscale.factors import FACTOR_NAMES, Bounds
+from gpscale.plotting.methods import PlotMethods
 from gpscale.recommender import Recommendation
 from gpscale.rules.gp_rule import GPRule
-from gpscale.run_dir import RunDir, find_study, read_json
+from gpscale.run_dir import RunDir, find_study, opening_comment, read_json
 from gpscale.search_space import SearchSpace
 from gpscale.surrogate.surface import Fixed, Surface
 from gpscale.surrogate.views import SurfaceGrid, SurfaceLine, SurfaceProfile
+from gpscale.training.curve import CURVE_FILE, CurveRow
 from gpscale.trial import TrialRecord, TrialState
+from gpscale.trial_table import TrialTable
 from gpscale.units import format_macs, parse_macs
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from gpscale.surrogate.diagnostics import Diagnostics
 
 OUTCOMES = ("top1", "top5")
+
+STUDY_SCHEMA = 2
+"""Form of `study.json`: 2 added each trial's left-out predictions."""
 
 TRIAL_COLUMNS = (
     "id", "state", "c", "macs", "params", *FACTOR_NAMES, "pixels", "top1", "top5", "top1_raw", "top5_raw",
     "validation_loss", "train_loss", "epochs", "seed", "seconds", "images_per_second", "reason", "detail",
 )  # fmt: skip
+_MAIN_COLUMNS = ("id", "state", "c", "macs", "params", *FACTOR_NAMES, "pixels", "top1", "top5", "epochs", "reason")
 _TRIAL_TYPES = {
     **dict.fromkeys(TRIAL_COLUMNS, "float64"),
     **dict.fromkeys(("id", "state", "reason", "detail"), "str"),
@@ -61,7 +66,7 @@ class BaseModel:
     params: int
 
 
-class Study:
+class Study(PlotMethods):
     """A sweep's results and all that is fitted on them.
 
     Attributes:
@@ -90,7 +95,10 @@ class Study:
         return f"Study({self.name!r}: {base}; trials: {counts or 'none'})"
 
     def _repr_html_(self) -> str:
-        return f"<p><b>{html.escape(repr(self))}</b></p>{self.trials.to_html(max_rows=12)}"
+        lines = [f"<b>{html.escape(repr(self))}</b>"]
+        if self.run.study_file.exists():
+            lines += [html.escape(verdict) for verdict in self._verdicts()]
+        return "".join(f"<p>{line}</p>" for line in lines) + self.trials.html(_MAIN_COLUMNS, rows=12)
 
     @property
     def name(self) -> str:
@@ -111,6 +119,11 @@ class Study:
                 f"{self.run.sweep_file} must hold YAML. Got: {error}. Put the file back as it was."
             ) from None
         return values
+
+    @functools.cached_property
+    def question(self) -> str:
+        """The comment that opens the sweep file: what the study asks; empty where there is none."""
+        return opening_comment(self.run.sweep_file.read_text())
 
     @functools.cached_property
     def num_classes(self) -> int:
@@ -137,7 +150,7 @@ class Study:
         )
 
     @functools.cached_property
-    def trials(self) -> pd.DataFrame:
+    def trials(self) -> TrialTable:
         """One row for each trial that has ended, ordered by MACs.
 
         Columns: `TRIAL_COLUMNS`; accuracies are fractions in [0, 1], `macs` multiply-accumulates of one image, `c` the
@@ -146,7 +159,7 @@ class Study:
         base = families.parse_base(self.settings["base"])
         rows = [_trial_row(record, base, self.base.macs) for record in self.run.records()]
         table = pd.DataFrame(rows, columns=list(TRIAL_COLUMNS)).astype(_TRIAL_TYPES)
-        return table.sort_values(["macs", "id"], ignore_index=True)
+        return TrialTable(table.sort_values(["macs", "id"], ignore_index=True))
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -154,13 +167,33 @@ class Study:
         return self.trials[self.trials["state"] == TrialState.FINISHED].reset_index(drop=True)
 
     @functools.cached_property
+    def curves(self) -> pd.DataFrame:
+        """The learning curves: one row a finished trial and epoch, `id`, `c`, then the columns of `curve.csv`.
+
+        Accuracies are fractions in [0, 1], losses nats; what begins with `ema_` is of the averaged weights. Trials
+        without a curve have no rows.
+        """
+        tables = []
+        for trial_id, c in zip(self.finished["id"], self.finished["c"], strict=True):
+            file = self.run.trial(trial_id) / CURVE_FILE
+            if file.exists():
+                tables.append(pd.read_csv(file).assign(id=trial_id, c=c))
+        names = ["id", "c", *(field.name for field in dataclasses.fields(CurveRow))]
+        return pd.concat(tables, ignore_index=True)[names] if tables else pd.DataFrame(columns=names)
+
+    @functools.cached_property
     def facts(self) -> Mapping[str, Any]:
         """What the last fit found, as JSON values.
 
         Raises:
-            RunDirError: The study has not been fitted.
+            RunDirError: The study has not been fitted, or by another version of gpscale.
         """
         values: Mapping[str, Any] = read_json(self.run.study_file)
+        if values.get("schema") != STUDY_SCHEMA:
+            raise RunDirError(
+                f"{self.run.study_file} must be of schema {STUDY_SCHEMA}. Got {values.get('schema')}, of another "
+                f"version of gpscale. Run `gpscale fit {self.run.path}`, which trains nothing."
+            )
         return values
 
     @functools.cached_property
@@ -181,6 +214,19 @@ class Study:
         from gpscale.surrogate.diagnostics import Diagnostics
 
         return Diagnostics.from_dict(self.facts["diagnostics"]["top1"])
+
+    @functools.cached_property
+    def fidelity(self) -> Mapping[str, Any] | None:
+        """How trials that were trained for longer rank beside the study's own; None where none were.
+
+        JSON values, as `gpscale fidelity` wrote them: `trials` (one for each that was chosen, with `c`, `depth`, and
+        top-1 after the study's training and after the long one, fractions in [0, 1]), `overall` and `within` (Kendall's
+        tau over all and within bins of c), `verdict` (one sentence).
+        """
+        if not self.run.fidelity_file.exists():
+            return None
+        values: Mapping[str, Any] = read_json(self.run.fidelity_file)
+        return values
 
     @functools.cached_property
     def pareto(self) -> pd.DataFrame:
@@ -257,38 +303,6 @@ class Study:
         candidates = self.space.feasible((1 - tolerance) * held, (1 + tolerance) * held)
         return surface.profile(factor, candidates.factors)
 
-    def plot_front(self, **options: Any) -> Figure:
-        """Draw top-1 against MACs with the front and the base; options as in `gpscale.plotting.plot_front`."""
-        from gpscale import plotting
-
-        return plotting.plot_front(self, **options)
-
-    def plot_rule(self, **options: Any) -> Figure:
-        """Draw the factors of the Pareto set against MACs with the rule; options as in `gpscale.plotting.plot_rule`."""
-        from gpscale import plotting
-
-        return plotting.plot_rule(self, **options)
-
-    def plot_surface(self, x: str | None = None, y: str | None = None, **options: Any) -> Figure:
-        """Draw contours of a surface over two factors, mean and standard deviation.
-
-        Args:
-            x: Factor of the first axis; None for those that the sweep was made for, else resolution and width.
-            y: Factor of the second axis.
-            **options: As in `gpscale.plotting.plot_surface`.
-        """
-        from gpscale import plotting
-
-        if (x is None) != (y is None):
-            raise FitError(f"A surface needs two factors. Got {x or y!r} alone. Name both, or use `plot_line` for one.")
-        return plotting.plot_surface(self, (x, y) if x and y else None, **options)
-
-    def plot_line(self, factor: str | None = None, **options: Any) -> Figure:
-        """Draw a surface along one factor with its 95 % bands; options as in `gpscale.plotting.plot_line`."""
-        from gpscale import plotting
-
-        return plotting.plot_line(self, factor, **options)
-
     def summary(self, shares: Sequence[float] = (0.25, 0.5, 0.75, 1.0)) -> dict[str, Any]:
         """Return what the last fit found, as JSON values.
 
@@ -296,8 +310,14 @@ class Study:
             shares: Reduction factors c to print the rule at and to recommend for.
         """
         facts = self.facts
-        verdicts = [scores["verdict"] for scores in facts["diagnostics"].values() if scores]
-        summary = {**facts, "study": self.name, "verdicts": verdicts, "rule": [], "recommendations": []}
+        summary = {
+            **facts,
+            "study": self.name,
+            "verdicts": self._verdicts(),
+            "rule": [],
+            "recommendations": [],
+            "fidelity": self.fidelity,
+        }
         if facts["pareto"] is not None:
             summary["pareto_set"] = self.pareto.to_dict("records")
         if not facts["rule_missing"]:
@@ -323,6 +343,9 @@ class Study:
             "failures": self.trials.loc[self.trials["reason"] != "", ["id", "reason", "detail"]].to_dict("records"),
             "best": best[0] if best else None,
         }
+
+    def _verdicts(self) -> list[str]:
+        return [scores["verdict"] for scores in self.facts["diagnostics"].values() if scores]
 
     def _rule_row(self, c: float) -> dict[str, Any] | None:
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -61,6 +60,9 @@ class Trial:
     @property
     def id(self) -> str:
         """Sixteen hexadecimal digits that name the trial."""
+        # imported here because it loads OpenSSL, and a recommendation makes no ids
+        import hashlib
+
         identity = self.to_dict()
         identity["recipe"] = {
             key: value

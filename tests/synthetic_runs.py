@@ -34,6 +34,7 @@ def write_run(
     law: Law = best_on_the_rule,
     finished: int | None = None,
     failed: Iterable[int] = (),
+    fingerprint: str = "synthetic",
     **settings: Any,
 ) -> RunDir:
     """Write a run directory as a sweep leaves it before it is fitted.
@@ -43,6 +44,7 @@ def write_run(
         law: Top-1 of a trial, from c and its realised factors.
         finished: How many of the planned trials have ended; None for all.
         failed: Places in the plan of those that have failed.
+        fingerprint: Of the images that the trials are said to have seen.
         settings: Of the sweep, on top of a small base and few bootstraps.
     """
     config = SweepConfig.from_values(
@@ -51,9 +53,10 @@ def write_run(
     run = RunDir(path)
     write_atomically(run.sweep_file, config.to_yaml())
     classes = [str(label) for label in range(CLASSES)]
-    write_json(run.provenance_file, {"data": {"classes": classes, "fingerprint": "synthetic"}})
+    images = {"classes": classes, "fingerprint": fingerprint, "train_images": 1000, "validation_images": 200}
+    write_json(run.provenance_file, {"data": images})
     failures = set(failed)
-    for place, trial in enumerate(plan_trials(config, CLASSES, "synthetic")[:finished]):
+    for place, trial in enumerate(plan_trials(config, CLASSES, fingerprint)[:finished]):
         run.write_record(_failed(trial) if place in failures else _finished(trial, config, law))
     return run
 

@@ -13,7 +13,7 @@ CHILDREN = GpscaleError.__subclasses__()
 @pytest.mark.parametrize("child", CHILDREN)
 def test_every_error_is_also_a_builtin_error(child: type[GpscaleError]) -> None:
     assert getattr(errors, child.__name__) is child
-    assert issubclass(child, ValueError | LookupError | RuntimeError)
+    assert issubclass(child, ValueError | LookupError | RuntimeError | ImportError)
 
 
 def test_an_unknown_name_lists_the_known_ones_and_the_nearest() -> None:

@@ -36,13 +36,14 @@ def test_importing_the_package_loads_no_library() -> None:
     assert loaded_after("import gpscale", *libraries) == set()
 
 
-def test_help_loads_neither_numpy_nor_anything_heavier() -> None:
+def test_help_loads_neither_numpy_nor_rich_nor_anything_heavier() -> None:
     code = (
         "import sys\nsys.argv = ['gpscale', '--help']\nfrom gpscale.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
         "else:\n    raise AssertionError('main must exit')"
     )
-    assert loaded_after(code, "typer", "numpy", "pydantic", "pandas", "torch", "scipy", "matplotlib") == {"typer"}
+    libraries = ("typer", "numpy", "rich", "yaml", "pydantic", "pandas", "torch", "scipy", "matplotlib")
+    assert loaded_after(code, *libraries) == {"typer"}
 
 
 @pytest.mark.parametrize("method", ["rule", "surface"])
@@ -50,6 +51,14 @@ def test_recommend_loads_numpy_alone(method: str) -> None:
     code = f"import gpscale\nassert gpscale.recommend('20M', method={method!r}).macs <= 20_000_000"
     libraries = ("numpy", "torch", "pandas", "scipy", "pydantic", "matplotlib", "gpytorch", "pymoo")
     assert loaded_after(code, *libraries) == {"numpy"}
+
+
+@pytest.mark.parametrize("macs", ["20M", "500M"])
+def test_recommend_loads_no_slow_module_beside_numpy(macs: str) -> None:
+    # each of them takes milliseconds; numpy.ma takes longer than enumerating the space
+    slow = ("numpy.ma", "numpy.random", "hashlib", "tempfile", "concurrent.futures", "logging", "difflib", "email")
+    of_numpy = loaded_after("import numpy", *slow)
+    assert loaded_after(f"import gpscale\ngpscale.recommend({macs!r})", *slow) == of_numpy
 
 
 def test_reading_a_search_space_loads_no_torch() -> None:

@@ -173,7 +173,7 @@ def test_a_damaged_record_raises_an_error_that_names_the_file(tmp_path: Path, co
         with pytest.raises(RunDirError) as caught:
             read()
         assert str(run.record_file(RECORD.id)) in str(caught.value)
-        assert "Move " in str(caught.value)
+        assert "gpscale doctor" in str(caught.value)
 
 
 def test_a_record_that_is_no_text_raises_an_error_that_names_the_file(tmp_path: Path) -> None:

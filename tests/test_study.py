@@ -12,9 +12,11 @@ from gpscale import families
 from gpscale.counting import count_module
 from gpscale.errors import FitError, RunDirError, UnknownNameError
 from gpscale.factors import FACTOR_NAMES
+from gpscale.plotting.catalogue import FIGURES
 from gpscale.run_dir import RunDir
 from gpscale.study import TRIAL_COLUMNS, Study
 from gpscale.sweep import fit_run
+from gpscale.training.curve import CurveRow, write_curve
 from tests.synthetic_runs import BASE, SLOPES, write_run
 
 TEXTS = ("id", "state", "reason", "detail")
@@ -213,6 +215,55 @@ def test_a_study_that_is_not_fitted_says_how_to_fit_it(tmp_path: Path) -> None:
         with pytest.raises(RunDirError, match=r"study\.json must exist.*gpscale fit"):
             getattr(study, name)
     assert len(study.trials) == 8
+
+
+def test_a_fit_of_another_version_is_refused_and_fitting_again_mends_it(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "old", trials=8)
+    fit_run(run, figures=False)
+    stored = json.loads(run.study_file.read_text())
+    run.study_file.write_text(json.dumps({**stored, "schema": 1}))
+    with pytest.raises(RunDirError, match=r"must be of schema 2\. Got 1.*Run `gpscale fit .*old`"):
+        _ = Study(run).facts
+    assert fit_run(run, figures=False).facts["schema"] == 2
+
+
+@pytest.mark.parametrize("outcome", ["top1", "top5"])
+def test_the_left_out_predictions_are_those_of_the_trials_that_are_named(fitted: Study, outcome: str) -> None:
+    measured = fitted.finished.set_index("id")[outcome]
+    stored = fitted.facts["diagnostics"][outcome]
+    assert stored["measured"] == measured[fitted.facts["surface_ids"]].tolist()
+    assert len(stored["joint_left_out"]["mean"]) == len(measured)
+
+
+def test_learning_curves_are_those_of_the_finished_trials_that_have_one(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "curves", trials=8, failed=[2])
+    rows = [CurveRow(epoch, 100 * epoch, 2.0, 1.5, 0.1 * epoch, 0.5, 1.4, 0.125, 0.6) for epoch in (1, 2)]
+    study = Study(run)
+    assert study.curves.empty
+    with_curve = [study.finished["id"][1], *study.trials.query("state == 'failed'")["id"]]
+    for trial_id in with_curve:
+        write_curve(run.trial(trial_id), rows)
+    curves = Study(run).curves
+    assert curves["id"].tolist() == with_curve[:1] * 2
+    assert curves["c"].tolist() == [study.finished["c"][1]] * 2
+    assert curves["epoch"].tolist() == [1, 2]
+    assert curves["ema_top1"].tolist() == [0.125, 0.125]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_a_method_of_a_study(name: str, fitted: Study) -> None:
+    if name == "curves":
+        with pytest.raises(FitError, match=r"curve\.csv"):
+            fitted.plot_curves()
+        return
+    figure = getattr(fitted, f"plot_{name}")(columns=1)
+    assert figure.get_size_inches()[0] == pytest.approx(3.3)
+    assert fitted.name in figure.get_suptitle()
+
+
+def test_one_factor_alone_is_no_surface(fitted: Study) -> None:
+    with pytest.raises(FitError, match="needs two factors. Got 'width' alone"):
+        fitted.plot_surface("width")
 
 
 def test_status_of_a_sweep_that_has_ended(fitted: Study) -> None:

@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from gpscale import __version__
+from gpscale.cli import completion
 from gpscale.errors import GpscaleError
 
 app = typer.Typer(
@@ -20,13 +22,60 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    # plain text: importing rich would more than double the time that --help takes
+    rich_markup_mode=None,
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Run directory, or a shipped study's name.")]
+Run = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="Run directory, or a shipped study's name.", autocompletion=completion.studies),
+]
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="Sweep file (YAML).")]
 Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")]
+Retry = Annotated[
+    list[str],
+    typer.Option(
+        metavar="REASON",
+        help="Run trials again that failed for this reason; may be repeated.",
+        autocompletion=completion.reasons,
+    ),
+]
 Runs = Annotated[Path, typer.Option("--runs", help="Directory of the run directories.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gpscale {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
+
+
+@app.command()
+def init(
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Images: <class>/* or Parquet; default: scikit-learn's digits."),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="Base model; default: one that suits the images.", autocompletion=completion.bases),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; default: FOLDER.yaml.")] = None,
+    json: Json = False,
+) -> None:
+    """Write a commented sweep file to start from."""
+    from gpscale.cli import starting
+
+    starting.init(data, base, output, as_json=json)
 
 
 @app.command()
@@ -46,7 +95,10 @@ def count(
 
 @app.command()
 def space(sweep_file: SweepFile, set: Set = [], json: Json = False) -> None:  # noqa: B006
-    """Show a sweep's search space: how many architectures, the staircases, what the bounds exclude."""
+    """Show a sweep's search space.
+
+    How many architectures there are, what a step of each factor costs, what the bounds exclude.
+    """
     from gpscale.cli import show
 
     show.space(sweep_file, set, as_json=json)
@@ -59,24 +111,40 @@ def sweep(
     trials: Annotated[int | None, typer.Option(min=1, help="Trials in all; raise it to continue a sweep.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time; default: one per core.")] = None,
     set: Set = [],  # noqa: B006
-    retry: Annotated[
-        list[str], typer.Option(metavar="REASON", help="Run trials again that failed for this reason; may be repeated.")
-    ] = [],  # noqa: B006
+    retry: Retry = [],  # noqa: B006
+    timeout: Annotated[
+        float | None, typer.Option(metavar="MINUTES", help="End a trial that takes longer than so many minutes.")
+    ] = None,
+    max_failures: Annotated[
+        int | None, typer.Option(min=1, help="Stop when so many trials have failed in this run.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and an estimated time; write nothing.")
     ] = False,
+    executor: Annotated[
+        str, typer.Option(help="Where trials run: local (this machine) or ray (a cluster, or a Ray started here).")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="auto|HOST:PORT", help="Ray cluster that this machine belongs to.")
+    ] = None,
+    cpus: Annotated[float | None, typer.Option(help="Ray: cores that a trial reserves; default: 1.")] = None,
+    gpus: Annotated[
+        float | None, typer.Option(help="Ray: graphics cards that a trial reserves, 0.25 for four trials on a card.")
+    ] = None,
     runs: Runs = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Plan, train, fit, select and draw; the same command again continues."""
+    """Plan, train, fit, select and draw. The same command again continues."""
     from gpscale.cli import sweeping
+    from gpscale.cli.executors import ExecutorOptions
 
+    where = ExecutorOptions(executor, workers, address, cpus, gpus)
     overrides = [*set, *([f"trials={trials}"] if trials is not None else [])]
     run = runs / sweeping.run_name(name or sweep_file.stem)
     if dry_run:
-        sweeping.dry_run(sweep_file, overrides, run, workers, as_json=json)
+        sweeping.dry_run(sweep_file, overrides, run, where, as_json=json)
     else:
-        sweeping.sweep(sweep_file, overrides, run, workers, retry, as_json=json)
+        sweeping.sweep(sweep_file, overrides, run, where, retry, timeout, max_failures, as_json=json)
 
 
 @app.command()
@@ -96,18 +164,124 @@ def fit(run: Run, json: Json = False) -> None:
 
 
 @app.command()
+def plot(
+    run: Run,
+    figure: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME",
+            help="Figure to draw; may be repeated; default: all that the study can have.",
+            autocompletion=completion.figures,
+        ),
+    ] = [],  # noqa: B006
+    data: Annotated[
+        bool, typer.Option("--data", help="The table instead, as CSV: printed for one figure, else written.")
+    ] = False,
+    format: Annotated[
+        list[str], typer.Option(metavar="png|svg|pdf", help="Format; may be repeated; default: png and svg.")
+    ] = [],  # noqa: B006
+    columns: Annotated[int | None, typer.Option(min=1, max=2, help="Width in columns of a paper: 1 or 2.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="top1 or top5.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to write; default: RUN/figures, figures/NAME for a shipped study."),
+    ] = None,
+) -> None:
+    """Draw the figures of a study."""
+    from gpscale.cli import drawing
+
+    drawing.plot(run, figure, format, columns, outcome, output, data=data)  # type: ignore[arg-type]
+
+
+@app.command()
+def fidelity(
+    run: Run,
+    trials: Annotated[int, typer.Option(min=2, help="Trials to train for longer, in all.")] = 8,
+    epochs_factor: Annotated[int, typer.Option(min=2, help="Epochs over those of the study.")] = 4,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time; default: one per core.")] = None,
+    set: Set = [],  # noqa: B006
+    retry: Retry = [],  # noqa: B006
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the choice and an estimated time; write nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Train some trials for longer and compare rankings. The same command again continues."""
+    from gpscale.cli import comparing
+
+    if dry_run:
+        comparing.dry_run(run, trials, epochs_factor, workers, as_json=json)
+    else:
+        comparing.fidelity(run, trials, epochs_factor, workers, set, retry, as_json=json)
+
+
+@app.command()
+def doctor(
+    run: Run,
+    look: Annotated[bool, typer.Option("--look", help="Name what is damaged and move nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Find what is damaged in a run directory and set it aside.
+
+    It is moved to the run's quarantine. Exit code 1 if anything is damaged.
+    """
+    from gpscale.cli import mending
+
+    mending.doctor(run, look=look, as_json=json)
+
+
+@app.command()
 def recommend(
     macs: Annotated[str, typer.Option(help='Budget in multiply-accumulates, for example "500M".')],
-    study: Annotated[str | None, typer.Option(help="Run directory or shipped study; default: the shipped one.")] = None,
-    base: Annotated[str | None, typer.Option(help="Base model, for example mobilevitv2_100@128.")] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            help="Run directory or shipped study; default: the shipped one.", autocompletion=completion.studies
+        ),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="Base model, for example mobilevitv2_100@128.", autocompletion=completion.bases),
+    ] = None,
     classes: Annotated[int | None, typer.Option(min=1, help="Outputs of the classifier.")] = None,
-    method: Annotated[str, typer.Option(help="rule or surface.")] = "rule",
+    method: Annotated[str, typer.Option(help="rule or surface.", autocompletion=completion.methods)] = "rule",
     json: Json = False,
 ) -> None:
     """Recommend an architecture that fits a budget."""
     from gpscale.cli import show
 
     show.recommendation(macs, study, base, classes, method, as_json=json)
+
+
+@app.command()
+def studies(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="A study, to see its card.", autocompletion=completion.studies),
+    ] = None,
+    runs: Runs = Path("runs"),
+    json: Json = False,
+) -> None:
+    """List the studies that there are, or show one's card."""
+    from gpscale.cli import starting
+
+    starting.studies(name, runs, as_json=json)
+
+
+@app.command()
+def info(json: Json = False) -> None:
+    """Show versions, device, cores and threads."""
+    from gpscale.cli import starting
+
+    starting.info(as_json=json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the sweep file, for editors."""
+    from gpscale.cli import starting
+
+    starting.schema()
 
 
 def main() -> None:

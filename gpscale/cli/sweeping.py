@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gpscale.cli.executors import ExecutorOptions
 from gpscale.cli.output import console, print_json
 from gpscale.cli.progress import listener
-from gpscale.errors import RunDirError, UnknownNameError
-from gpscale.execution import LocalExecutor
+from gpscale.comparison.fidelity import measure_fidelity
+from gpscale.errors import RunDirError, UnitError, UnknownNameError
 from gpscale.factors import FACTOR_NAMES
+from gpscale.report.card import write_card
 from gpscale.run_dir import RunDir, find_study
 from gpscale.study import Study
 from gpscale.sweep import SweepConfig, fewest_trials, fit_run, run_sweep
@@ -37,36 +39,55 @@ def sweep(
     sweep_file: Path,
     overrides: Sequence[str],
     run: Path,
-    workers: int | None,
+    where: ExecutorOptions,
     retry: Sequence[str],
+    timeout: float | None,
+    max_failures: int | None,
     *,
     as_json: bool,
 ) -> None:
     """Run a sweep with progress, then print what it found."""
-    reasons = [str(reason) for reason in FailureReason]
-    for reason in retry:
-        if reason not in reasons:
-            raise UnknownNameError.of("reason of a failure", reason, reasons)
+    reasons = failure_reasons(retry)
+    if timeout is not None and not timeout > 0:
+        raise UnitError(f"--timeout must be a positive number of minutes. Got {timeout:g}. Leave it out for no limit.")
     config = SweepConfig.load(sweep_file, overrides)
     _warn_of_too_few(config)
-    executor = LocalExecutor(workers=workers)
-    with listener(as_json=as_json, workers=executor.workers) as progress:
+    with (
+        where.make(timeout=None if timeout is None else 60 * timeout) as executor,
+        listener(as_json=as_json, workers=executor.workers) as progress,
+    ):
         study = run_sweep(
             config,
             RunDir(run),
             executor,
-            retry=[FailureReason(reason) for reason in retry],
+            retry=reasons,
+            max_failures=max_failures,
             on_plan=progress.plan,
             on_event=progress.event,
         )
+    write_card(study)
     show_study(study, as_json=as_json)
 
 
-def dry_run(sweep_file: Path, overrides: Sequence[str], run: Path, workers: int | None, *, as_json: bool) -> None:
+def failure_reasons(names: Sequence[str]) -> list[FailureReason]:
+    """Return the reasons of these names.
+
+    Raises:
+        UnknownNameError: A name is no reason.
+    """
+    known = [str(reason) for reason in FailureReason]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError.of("reason of a failure", name, known)
+    return [FailureReason(name) for name in names]
+
+
+def dry_run(sweep_file: Path, overrides: Sequence[str], run: Path, where: ExecutorOptions, *, as_json: bool) -> None:
     """Print what a sweep would do and about how long it takes; write nothing."""
     config = SweepConfig.load(sweep_file, overrides)
     _warn_of_too_few(config)
-    found = estimate(config, RunDir(run), LocalExecutor(workers=workers).workers)
+    with where.make() as executor:
+        found = estimate(config, RunDir(run), executor.workers)
     if as_json:
         print_json(found.to_dict())
         return
@@ -92,10 +113,12 @@ def _warn_of_too_few(config: SweepConfig) -> None:
 
 
 def fit(run: str, *, as_json: bool) -> None:
-    """Fit a run directory again and print what was found."""
+    """Fit a run directory again, compare its long trainings again, and print what was found."""
     directory = find_study(run)
     with directory.locked():
+        measure_fidelity(directory)
         study = fit_run(directory)
+        write_card(study)
     show_study(study, as_json=as_json)
 
 
@@ -112,6 +135,8 @@ def show_study(study: Study, *, as_json: bool) -> None:
     )
     for verdict in summary["verdicts"]:
         print(verdict)
+    if summary["fidelity"]:
+        print(summary["fidelity"]["verdict"])
     if summary["pareto"] is not None:
         _print_front(study)
     if summary["rule_missing"]:
@@ -119,7 +144,7 @@ def show_study(study: Study, *, as_json: bool) -> None:
     else:
         _print_rule(summary["rule"])
         _print_recommendations(summary["recommendations"])
-    print(f"\nfigures: {study.run.figures}")
+    print(f"\ncard: {study.run.card_file}\nfigures: {study.run.figures}")
 
 
 def _print_front(study: Study) -> None:

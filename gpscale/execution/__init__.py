@@ -1,8 +1,15 @@
-"""Executors: run trials somewhere and say how they go. Nothing here imports torch before a trial starts."""
+"""Executors: run trials somewhere and say how they go. Nothing here imports torch before a trial starts.
+
+>>> from gpscale.execution import Event, Started
+>>> isinstance(Started("0123456789abcdef"), Event)
+True
+"""
 
 from gpscale.execution import local as local
+from gpscale.execution import ray as ray
 from gpscale.execution.base import Ended, Event, Executor, Job, Progressed, Started, get, names
 from gpscale.execution.local import LocalExecutor, usable_cores
+from gpscale.execution.ray import RayExecutor
 
 __all__ = [
     "Ended",
@@ -11,6 +18,7 @@ __all__ = [
     "Job",
     "LocalExecutor",
     "Progressed",
+    "RayExecutor",
     "Started",
     "get",
     "names",

@@ -3,7 +3,7 @@
 An executor runs trials and yields events about them. To add one:
 
 1. write `execution/<name>.py` with a class that has every member of `Executor`; its constructor takes keywords only,
-   `workers` and `run_trial` among them, each with a default;
+   `workers`, `timeout` (seconds, or None) and `run_trial` among them, each with a default;
 2. decorate the class with `@register` and import the module in `execution/__init__.py`; whatever it needs beyond the
    standard library and numpy is imported inside its methods.
 
@@ -13,6 +13,7 @@ The contract tests then run over it. What they hold:
   comes before it, any number of `Progressed` between them;
 - jobs start in the order in which they are given; a result depends neither on that order nor on the number of workers;
 - a trial that fails, crashes or is killed costs only itself: it ends with a record that says why;
+- a trial that takes longer than `timeout` from its start is killed, and its record says so; its checkpoint stays;
 - closing the generator early, or an exception thrown into it, ends all its trials and leaves no process; the trials it
   cuts off get no record, so that they go on from their checkpoint in the next run;
 - a job whose trial already has a record ends with that record.
@@ -37,29 +38,54 @@ class Job:
     Attributes:
         trial: The trial.
         directory: The run directory; the trial's own directory is inside it.
+        images: Directory of the decoded images, which several run directories may share.
+
+    Example:
+        >>> from gpscale.run_dir import find_study
+        >>> record = next(find_study("quickstart").records())
+        >>> Job(record.trial, Path("runs/x"), images=Path("runs/x/images")).trial.num_classes
+        10
     """
 
     trial: Trial
     directory: Path
+    images: Path
 
 
 @dataclasses.dataclass(frozen=True)
 class Started:
-    """A worker has taken the trial."""
+    """A worker has taken the trial.
+
+    Example:
+        >>> Started("0123456789abcdef").trial_id
+        '0123456789abcdef'
+    """
 
     trial_id: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Progressed:
-    """A running trial has reported."""
+    """A running trial has reported.
+
+    Example:
+        >>> now = Progress("0123456789abcdef", 1, 8, 1154, 9232, images_per_second=300.0, loss=1.9)
+        >>> Progressed(now).progress.epoch
+        1
+    """
 
     progress: Progress
 
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """A trial has ended, and its record is on disk."""
+    """A trial has ended, and its record is on disk.
+
+    Example:
+        >>> from gpscale.run_dir import find_study
+        >>> print(Ended(next(find_study("quickstart").records())).record.state)
+        finished
+    """
 
     record: TrialRecord
 
@@ -71,10 +97,21 @@ RunTrial = Callable[[Job, Callable[[Progress], None]], TrialRecord]
 
 
 class Executor(Protocol):
-    """Runs trials; a context manager that frees its processes."""
+    """Runs trials; a context manager that frees its processes.
+
+    Example:
+        >>> executor: Executor = get("local")(workers=2)
+        >>> with executor:
+        ...     print(executor.name, executor.workers, list(executor.run([])))
+        local 2 []
+    """
 
     name: str
-    workers: int
+
+    @property
+    def workers(self) -> int:
+        """Trials that run at the same time."""
+        ...
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Run the jobs and yield events until the last one has ended.
@@ -112,6 +149,10 @@ def get(name: str) -> Callable[..., Executor]:
 
     Raises:
         UnknownNameError: There is none.
+
+    Example:
+        >>> get("local")(workers=2).workers
+        2
     """
     if name not in _EXECUTORS:
         raise UnknownNameError.of("executor", name, _EXECUTORS)
@@ -119,5 +160,10 @@ def get(name: str) -> Callable[..., Executor]:
 
 
 def names() -> list[str]:
-    """Return the names of all executors."""
+    """Return the names of all executors.
+
+    Example:
+        >>> "local" in names()
+        True
+    """
     return sorted(_EXECUTORS)

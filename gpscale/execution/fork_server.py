@@ -81,6 +81,20 @@ class ForkServer:
         except OSError as error:
             raise EOFError from error
 
+    def kill(self, key: str) -> None:
+        """Ask for the end of a child and of its own children; its exit is reported like any other.
+
+        Args:
+            key: Names the child; one that has exited already is left alone.
+
+        Raises:
+            EOFError: The server is gone.
+        """
+        try:
+            self.connection.send((key, None))
+        except OSError as error:
+            raise EOFError from error
+
     def next_exit(self) -> tuple[str, int]:
         """Wait until a child has exited.
 
@@ -130,7 +144,7 @@ def serve(descriptor: int, owner: int, preload: Sequence[str]) -> None:
             if server.wakeup in ready:
                 server.reap()
             if connection in ready:
-                server.fork(*connection.recv())
+                server.obey(*connection.recv())
     except (EOFError, ConnectionError):
         pass  # the owner is gone
     finally:
@@ -161,6 +175,13 @@ class _Server:
             _, status = os.waitpid(child, 0)
             del self.children[key]
             self.connection.send((key, os.waitstatus_to_exitcode(status)))
+
+    def obey(self, key: str, call: bytes | None) -> None:
+        """Fork a child for a call; without one, kill the child of that name."""
+        if call is not None:
+            self.fork(key, call)
+        elif key in self.children:
+            _kill_group(self.children[key])
 
     def kill_all(self) -> None:
         for child in self.children.values():

@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import errno
 import faulthandler
 import json
+import math
 import os
 import select
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gpscale.errors import GpscaleError
+from gpscale.errors import GpscaleError, StorageError
 from gpscale.execution import worker
 from gpscale.execution.base import Ended, Event, Job, Progressed, RunTrial, Started, register
 from gpscale.execution.fork_server import ForkServer
@@ -46,9 +50,17 @@ PROGRESS_SECONDS = 0.25
 SERVER_LIVES = 3
 """How many fork servers one run may lose before it gives up."""
 
+CANNOT_WRITE = 100
+"""Exit status of a trial that could not write, less the number of the operating system's error."""
+
 
 def usable_cores() -> int:
-    """Return how many cores this process may use: affinity and container limits count."""
+    """Return how many cores this process may use: affinity and container limits count.
+
+    Example:
+        >>> usable_cores() >= 1
+        True
+    """
     import joblib
 
     return int(joblib.cpu_count())
@@ -60,6 +72,10 @@ class LocalExecutor:
 
     Attributes:
         workers: Trials that run at the same time.
+
+    Example:
+        >>> LocalExecutor(workers=2).workers
+        2
     """
 
     name = "local"
@@ -68,6 +84,7 @@ class LocalExecutor:
         self,
         *,
         workers: int | None = None,
+        timeout: float | None = None,
         run_trial: RunTrial = worker.run_trial,
         preload: Sequence[str] = worker.PRELOAD,
     ) -> None:
@@ -75,15 +92,19 @@ class LocalExecutor:
 
         Args:
             workers: Trials that run at the same time; None for one on each usable core.
+            timeout: Seconds that a trial may take from its start in this run; None for any number.
             run_trial: What a process does with its job; a function that can be imported.
             preload: Modules that the fork server imports once for all processes.
 
         Raises:
-            ValueError: `workers` is below 1.
+            ValueError: `workers` is below 1, or `timeout` is not positive.
         """
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"timeout must be positive. Got {timeout:g} s. Leave it out for no limit.")
         if workers is not None and workers < 1:
             raise ValueError(f"workers must be at least 1. Got {workers}. Leave it out for one worker on each core.")
         self.workers = usable_cores() if workers is None else workers
+        self._timeout = math.inf if timeout is None else timeout
         self._run_trial = run_trial
         self._preload = tuple(preload)
         self._server: ForkServer | None = None
@@ -115,9 +136,10 @@ class LocalExecutor:
         Raises:
             GpscaleError: The fork server was killed again and again.
             RunDirError: A record in the run directory is damaged.
+            StorageError: A trial cannot write its files; it and those that run get no record.
         """
         waiting = deque(jobs)
-        running: dict[str, Job] = {}
+        running: dict[str, _Running] = {}
         lives = SERVER_LIVES
         try:
             while waiting or running:
@@ -125,7 +147,7 @@ class LocalExecutor:
                     server, progress = self._started()
                     while waiting and len(running) < self.workers:
                         job = waiting.popleft()
-                        running[job.trial.id] = job
+                        running[job.trial.id] = _Running(job, time.monotonic() + self._timeout)
                         server.start(job.trial.id, _work, job, self._run_trial, progress.write_end)
                         yield Started(job.trial.id)
                     yield from self._next_events(server, progress, running)
@@ -133,7 +155,7 @@ class LocalExecutor:
                     # the server was killed, and its trials with it: they go on from their checkpoints
                     lives -= 1
                     self.close()
-                    waiting.extendleft(reversed(running.values()))
+                    waiting.extendleft(one.job for one in reversed(running.values()))
                     running.clear()
                     if not lives:
                         raise GpscaleError(
@@ -151,8 +173,14 @@ class LocalExecutor:
             self._server = ForkServer(self._preload, ENVIRONMENT, keep=[self._progress.write_end])
         return self._server, self._progress
 
-    def _next_events(self, server: ForkServer, progress: _ProgressPipe, running: dict[str, Job]) -> Iterator[Event]:
-        ready = wait([server.connection, progress.read_end])
+    def _next_events(
+        self, server: ForkServer, progress: _ProgressPipe, running: dict[str, _Running]
+    ) -> Iterator[Event]:
+        ready = wait([server.connection, progress.read_end], self._until_next_deadline(running))
+        for trial_id, one in running.items():
+            if time.monotonic() > one.deadline and not one.killed:
+                server.kill(trial_id)
+                one.killed = True
         if progress.read_end in ready:
             for report in progress.read():
                 # a report may still lie in the pipe when its trial has ended
@@ -160,9 +188,43 @@ class LocalExecutor:
                     yield Progressed(report)
         if server.connection in ready:
             trial_id, status = server.next_exit()
-            record = _final_record(running[trial_id], status)
+            one = running[trial_id]
+            record = self._final_record(one, status)
             del running[trial_id]
             yield Ended(record)
+
+    def _until_next_deadline(self, running: dict[str, _Running]) -> float | None:
+        """Return the seconds until a trial has used up its time; None when none will."""
+        nearest = min((one.deadline for one in running.values() if not one.killed), default=math.inf)
+        return None if nearest == math.inf else max(0.0, nearest - time.monotonic())
+
+    def _final_record(self, one: _Running, status: int) -> TrialRecord:
+        """Return the record that the worker left, or write the one that it could not write itself."""
+        job = one.job
+        run = RunDir(job.directory)
+        record = run.record(job.trial.id)
+        if record is None:
+            if status - CANNOT_WRITE in errno.errorcode:
+                number = status - CANNOT_WRITE
+                raise StorageError.of(run.trial(job.trial.id), OSError(number, os.strerror(number)))
+            record = TrialRecord(
+                id=job.trial.id,
+                trial=job.trial,
+                result=None,
+                failure=FailureReason.TIMEOUT if one.killed else FailureReason.CRASHED,
+                detail=f"took longer than {self._timeout:g} s" if one.killed else _describe_exit(status),
+            )
+            run.write_record(record)
+        return record
+
+
+@dataclasses.dataclass
+class _Running:
+    """A trial that runs; `deadline` is a time of the monotonic clock."""
+
+    job: Job
+    deadline: float
+    killed: bool = False
 
 
 class _ProgressPipe:
@@ -190,7 +252,15 @@ class _ProgressPipe:
 
 def _work(job: Job, run_trial: RunTrial, progress_end: int) -> None:
     """Run a job in this process, with everything that it prints in the log of its trial."""
-    directory = RunDir(job.directory).trial(job.trial.id)
+    try:
+        _print_to_log(RunDir(job.directory).trial(job.trial.id))
+        run_trial(job, _reporter(progress_end))
+    except OSError as error:
+        # a full log cannot say why either; what a trial may survive, it has turned into a record
+        sys.exit(CANNOT_WRITE + (error.errno or errno.EIO))
+
+
+def _print_to_log(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     # the descriptors, not only Python's streams, so that messages of native code arrive there too
     with open(directory / "log.txt", "ab", buffering=0) as log:
@@ -198,7 +268,6 @@ def _work(job: Job, run_trial: RunTrial, progress_end: int) -> None:
         os.dup2(log.fileno(), 2)
     faulthandler.enable()
     print(f"# process {os.getpid()}, {datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')}")
-    run_trial(job, _reporter(progress_end))
 
 
 def _reporter(progress_end: int) -> Callable[[Progress], None]:
@@ -212,26 +281,11 @@ def _reporter(progress_end: int) -> Callable[[Progress], None]:
         due = now + PROGRESS_SECONDS
         line = json.dumps(dataclasses.asdict(progress)).encode() + b"\n"
         assert len(line) <= select.PIPE_BUF
-        with contextlib.suppress(BlockingIOError):
+        # the driver is busy, or gone: then this process is about to be killed, which is not the trial's fault
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
             os.write(progress_end, line)
 
     return report
-
-
-def _final_record(job: Job, status: int) -> TrialRecord:
-    """Return the record that the worker left, or write the one that it could not write itself."""
-    run = RunDir(job.directory)
-    record = run.record(job.trial.id)
-    if record is None:
-        record = TrialRecord(
-            id=job.trial.id,
-            trial=job.trial,
-            result=None,
-            failure=FailureReason.CRASHED,
-            detail=_describe_exit(status),
-        )
-        run.write_record(record)
-    return record
 
 
 def _describe_exit(status: int) -> str:

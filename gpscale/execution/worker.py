@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import platform
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from gpscale import families
-from gpscale.errors import DataError, TrainingError
+from gpscale.errors import DataError, StorageError, TrainingError
 from gpscale.execution.base import Job
+from gpscale.execution.machine import cpu_model, training_device
 from gpscale.run_dir import RunDir
 from gpscale.trial import FailureReason, Progress, Result, TrialRecord
 
@@ -38,7 +36,7 @@ def run_trial(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
     wrong in the trial becomes a record with a reason; its traceback goes to the standard error.
 
     Args:
-        job: The trial, and the run directory with its images.
+        job: The trial, its run directory and its images.
         report: Called now and then while the training runs.
 
     Returns:
@@ -46,6 +44,7 @@ def run_trial(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
 
     Raises:
         RunDirError: The record that is there is damaged.
+        StorageError: The trial's directory cannot be written; the trial has no record then.
     """
     from gpscale.training.checkpoint import remove_checkpoint
 
@@ -58,6 +57,9 @@ def run_trial(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
         measured: Mapping[str, Any] = {}
         try:
             result, measured = _train(job, report)
+        except StorageError:
+            # not the trial's fault: it goes on from its checkpoint when there is room
+            raise
         except Exception as error:
             traceback.print_exc()
             failure, detail = _reason(error), _one_line(error)
@@ -67,7 +69,7 @@ def run_trial(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
             result=result,
             failure=failure,
             detail=detail,
-            measured={"started": started, "ended": _now(), "cpu": _cpu_model(), **measured},
+            measured={"started": started, "ended": _now(), "cpu": cpu_model(), **measured},
         )
         run.write_record(record)
     # one that crashed or ran out of memory may be retried: it goes on from there
@@ -87,7 +89,7 @@ def _train(job: Job, report: Callable[[Progress], None]) -> tuple[Result, Mappin
 
     torch.set_num_threads(1)
     trial, run = job.trial, RunDir(job.directory)
-    store = ImageStore.open(run.images)
+    store = ImageStore.open(job.images)
     if store.fingerprint != trial.data:
         raise DataError(
             f"The images must be those of the trial ({trial.data}). Got {store.fingerprint}. "
@@ -105,7 +107,7 @@ def _train(job: Job, report: Callable[[Progress], None]) -> tuple[Result, Mappin
         seed=trial.seed,
         directory=run.trial(trial.id),
         report=report,
-        device="cuda" if torch.cuda.is_available() else "cpu",
+        device=training_device(),
     )
     result = Result(**dataclasses.asdict(outcome.result), macs=int(macs[0]), params=int(params[0]))
     return result, outcome.measured
@@ -127,10 +129,3 @@ def _one_line(error: Exception) -> str:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def _cpu_model() -> str:
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return platform.processor() or platform.machine()

@@ -8,7 +8,8 @@ A family turns factors into the integers that get built, counts them, and builds
 
 The contract tests then run over it. A row of integers holds one architecture; `Family.columns` says which columns
 belong to which factor. Factors are separable: each decides its own columns and no other's, so that a search space is a
-product.
+product; and the two depths add up: what blocks of one kind cost does not depend on how many there are of the other, so
+that the MACs of the product follow from those of two of its faces.
 """
 
 from __future__ import annotations
@@ -31,7 +32,12 @@ Integers = NDArray[np.int64]
 
 @runtime_checkable
 class Architecture(Protocol):
-    """The integers that get built: a frozen, hashable dataclass."""
+    """The integers that get built: a frozen, hashable dataclass.
+
+    Example:
+        >>> isinstance(parse_base("mobilevitv2_050@64").architecture, Architecture)
+        True
+    """
 
     @property
     def pixels(self) -> int:
@@ -52,6 +58,11 @@ class Base:
         family: Name of the family.
         multiplier: The base's own width multiplier of the family's nominal channels.
         architecture: The integers.
+
+    Example:
+        >>> base = parse_base("mobilevitv2_050@64")
+        >>> base.multiplier, base.architecture.pixels
+        (0.5, 64)
     """
 
     name: str
@@ -61,7 +72,15 @@ class Base:
 
 
 class Family(Protocol):
-    """A set of architectures that answers to the four factors."""
+    """A set of architectures that answers to the four factors.
+
+    Example:
+        >>> family = get("mobilevitv2")
+        >>> row = family.row(parse_base("mobilevitv2_200@128").architecture)
+        >>> macs, params = family.count(row[None], num_classes=10)
+        >>> int(params[0])
+        17434579
+    """
 
     name: str
     columns: Mapping[str, slice]
@@ -124,6 +143,10 @@ def get(name: str) -> Family:
 
     Raises:
         UnknownNameError: There is none.
+
+    Example:
+        >>> get("mobilevitv2").stock_bases[0]
+        'mobilevitv2_050@64'
     """
     if name not in _FAMILIES:
         raise UnknownNameError.of("family", name, _FAMILIES)
@@ -131,7 +154,12 @@ def get(name: str) -> Family:
 
 
 def names() -> list[str]:
-    """Return the names of all families."""
+    """Return the names of all families.
+
+    Example:
+        >>> "mobilevitv2" in names()
+        True
+    """
     return sorted(_FAMILIES)
 
 
@@ -146,6 +174,11 @@ def parse_model(name: str) -> tuple[Base, tuple[int, int]]:
 
     Raises:
         UnknownNameError: No family knows the name, or it has no pixels.
+
+    Example:
+        >>> base, (height, width) = parse_model("mobilevitv2_100@224x448")
+        >>> base.name, height, width
+        ('mobilevitv2_100@224', 224, 448)
     """
     model, _, size = str(name).partition("@")
     sides = size.lower().split("x")
@@ -176,7 +209,13 @@ def parse_base(name: str) -> Base:
 
 
 def requested_row(base: Base, factors: Factors, pixel_step: int) -> Integers:
-    """Return the integers, shape (k,), of `factors` on `base`, rounded as the family rounds."""
+    """Return the integers, shape (k,), of `factors` on `base`, rounded as the family rounds.
+
+    Example:
+        >>> row = requested_row(parse_base("mobilevitv2_050@64"), Factors(resolution=1.5), pixel_step=16)
+        >>> int(row[0])
+        96
+    """
     family = get(base.family)
     row = family.row(base.architecture).copy()
     for name, value in factors.to_dict().items():

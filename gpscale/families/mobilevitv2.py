@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gpscale.errors import PretrainedError
 from gpscale.families.base import Architecture, Base, Integers, register
-from gpscale.families.rounding import channel_steps, round_channels, round_half_up, spread_blocks
+from gpscale.families.rounding import channel_steps, round_channels, round_half_up, sorted_distinct, spread_blocks
 
 if TYPE_CHECKING:
     from torch import nn
@@ -105,7 +105,7 @@ class MobileViTV2:
             values = steps[steps > 0] * pixel_step / pixels
         elif factor == "width":
             edges = [channel_steps(nominal * base.multiplier, low, high) for nominal in _NOMINAL]
-            ends = np.concatenate([[low], np.unique(np.concatenate(edges)), [high]])
+            ends = np.concatenate([[low], sorted_distinct(np.concatenate(edges)), [high]])
             # between two steps nothing changes, so the middle stands for the whole interval
             values = np.concatenate([[low], (ends[:-1] + ends[1:]) / 2, [high]])
         else:
@@ -113,9 +113,10 @@ class MobileViTV2:
             totals = np.arange(int(round_half_up(low * whole)), int(round_half_up(high * whole)) + 1)
             # a total may be reached only by rounding from within, so its own ratio can lie outside
             values = np.clip(totals / whole, low, high)
-        integers = self.realise(base, factor, values, pixel_step)
-        _, first = np.unique(integers, axis=0, return_index=True)
-        return values[np.sort(first)]
+        first: dict[tuple[int, ...], int] = {}
+        for place, integers in enumerate(self.realise(base, factor, values, pixel_step).tolist()):
+            first.setdefault(tuple(integers), place)
+        return values[list(first.values())]
 
     def realise(self, base: Base, factor: str, values: NDArray[np.float64], pixel_step: int) -> Integers:
         """Return the integers, shape (m, columns of the factor), for requested values of one factor, shape (m,)."""

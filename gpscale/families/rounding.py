@@ -47,7 +47,15 @@ def channel_steps(nominal: float, low: float, high: float) -> NDArray[np.float64
     top = int(nominal * high / CHANNEL_DIVISOR) + 2
     multiples = CHANNEL_DIVISOR * np.arange(top + 1, dtype=np.float64)
     steps = np.concatenate([multiples + CHANNEL_DIVISOR / 2, multiples / _SHRINK_LIMIT]) / nominal
-    return np.unique(steps[(steps > low) & (steps < high)])
+    return sorted_distinct(steps[(steps > low) & (steps < high)])
+
+
+def sorted_distinct(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distinct values, ascending, shape (m,), of an array, shape (n,).
+
+    Unlike `np.unique` it does not load `numpy.ma`, which would take longer than enumerating a space does.
+    """
+    return np.array(sorted(set(values.tolist())), dtype=np.float64)
 
 
 def spread_blocks(total: int, base: Sequence[int]) -> tuple[int, ...]:

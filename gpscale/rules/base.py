@@ -34,6 +34,12 @@ class RulePrediction:
         log_std: Standard deviation of their natural logarithms, (m, 4) float64, > 0; the unit in which distance
             from the rule is measured.
         low, high: Ends of their 95 % interval, (m, 4) float64, > 0.
+
+    Example:
+        >>> from gpscale.run_dir import find_study, read_json
+        >>> found = from_dict(read_json(find_study("quickstart").rule_file)).predict(0.5)
+        >>> bool((found.low <= found.factors).all() and (found.factors <= found.high).all())
+        True
     """
 
     factors: FloatArray
@@ -43,7 +49,14 @@ class RulePrediction:
 
 
 class ScalingRule(Protocol):
-    """A map from reduction factors to factors."""
+    """A map from reduction factors to factors.
+
+    Example:
+        >>> from gpscale.run_dir import find_study, read_json
+        >>> rule: ScalingRule = from_dict(read_json(find_study("quickstart").rule_file))
+        >>> rule.predict(0.5).factors.shape
+        (1, 4)
+    """
 
     name: ClassVar[str]
 
@@ -70,7 +83,13 @@ _Rule = TypeVar("_Rule", bound=ScalingRule)
 
 
 def register(rule: type[_Rule]) -> type[_Rule]:
-    """Add a rule class to the registry (decorator)."""
+    """Add a rule class to the registry (decorator).
+
+    Example:
+        >>> from gpscale.rules import GPRule
+        >>> register(GPRule) is get("gp")
+        True
+    """
     _RULES[rule.name] = rule
     return rule
 
@@ -80,6 +99,10 @@ def get(name: str) -> type[ScalingRule]:
 
     Raises:
         UnknownNameError: There is none.
+
+    Example:
+        >>> get("gp").name
+        'gp'
     """
     if name not in _RULES:
         raise UnknownNameError.of("scaling rule", name, _RULES)
@@ -87,7 +110,12 @@ def get(name: str) -> type[ScalingRule]:
 
 
 def names() -> list[str]:
-    """Return the names of all rules."""
+    """Return the names of all rules.
+
+    Example:
+        >>> "gp" in names()
+        True
+    """
     return sorted(_RULES)
 
 
@@ -96,5 +124,10 @@ def from_dict(values: Mapping[str, Any]) -> ScalingRule:
 
     Raises:
         UnknownNameError: `values["rule"]` is no rule.
+
+    Example:
+        >>> from gpscale.run_dir import find_study, read_json
+        >>> from_dict(read_json(find_study("quickstart").rule_file)).name
+        'gp'
     """
     return get(values["rule"]).from_dict(values)

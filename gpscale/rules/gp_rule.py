@@ -30,6 +30,12 @@ class GPRule:
         pareto_c: Reduction factors of the Pareto set, (k,) float64, ascending.
         pareto_factors: Its realised factors, (k, 4) float64.
         bootstrap: Resamples behind `log_std`.
+
+    Example:
+        >>> from gpscale.run_dir import find_study, read_json
+        >>> rule = GPRule.from_dict(read_json(find_study("quickstart").rule_file))
+        >>> rule.predict([0.25, 0.5]).factors.shape
+        (2, 4)
     """
 
     name: ClassVar[str] = "gp"

@@ -31,6 +31,10 @@ class Band:
 
     Raises:
         SpaceError: `low` is not positive, or not below `high`.
+
+    Example:
+        >>> Band(low=0.3).high
+        1.1
     """
 
     low: float = 0.2
@@ -42,7 +46,14 @@ class Band:
 
 
 class Sampler(Protocol):
-    """Draws architectures from a feasible set."""
+    """Draws architectures from a feasible set.
+
+    Example:
+        >>> sampler: Sampler = make("sobol")
+        >>> space = SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10)
+        >>> len(sampler.feasible(space, Band(0.2, 1.1))) < len(space)
+        True
+    """
 
     name: ClassVar[str]
     fixed_macs: ClassVar[bool]
@@ -66,7 +77,12 @@ def register(sampler: type[Any]) -> type[Any]:
 
 
 def names() -> list[str]:
-    """Return the names of all samplers."""
+    """Return the names of all samplers.
+
+    Example:
+        >>> "sobol" in names()
+        True
+    """
     return sorted(_SAMPLERS)
 
 
@@ -79,6 +95,10 @@ def make(name: str, **options: Any) -> Sampler:
 
     Raises:
         UnknownNameError: No sampler, or none of its options, has that name.
+
+    Example:
+        >>> make("line", factor="width", compensate="resolution")
+        Line(factor='width', compensate='resolution', c=1.0, tolerance=0.03)
     """
     if name not in _SAMPLERS:
         raise UnknownNameError.of("sampler", name, _SAMPLERS)
@@ -108,6 +128,11 @@ def plan(space: SearchSpace, sampler: Sampler, count: int, *, band: Band, seed: 
 
     Raises:
         SpaceError: The band holds no architecture, or fewer than `count`.
+
+    Example:
+        >>> space = SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10)
+        >>> [architecture.pixels for architecture in plan(space, make("sobol"), 4, band=Band(), seed=0)]
+        [64, 48, 64, 96]
     """
     feasible = sampler.feasible(space, band)
     if not len(feasible):

@@ -27,8 +27,8 @@ class Line:
     """Vary one factor over all its levels at fixed MACs.
 
     Attributes:
-        factor: Varies.
-        compensate: Closes the MACs: one factor, or several.
+        factor: The one that varies: resolution, ir_depth, vit_depth or width.
+        compensate: What closes the MACs: one other factor, or several.
         c: MACs to hold, over the base's.
         tolerance: Largest relative distance from them.
 
@@ -66,7 +66,7 @@ class Grid:
 
     Attributes:
         factors: The two that vary.
-        compensate: Closes the MACs: one factor, or several.
+        compensate: What closes the MACs: one other factor, or several.
         shape: Lattice points along each factor, evenly spaced between its bounds, moved to the nearest level.
         c: MACs to hold, over the base's.
         tolerance: Largest relative distance from them; lattice points that cannot be closed are left out.

@@ -45,8 +45,21 @@ class Scores:
 
 
 @dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """What one GP predicts of each of n trials that it has not seen, in the order of the surface's observations.
+
+    Attributes:
+        mean: n fractions of images.
+        std: Standard deviation of one training (noise included), n fractions, > 0.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Diagnostics:
-    """Scores of a surface beside those of a GP on log MACs alone.
+    """Scores of a surface beside those of a GP on log MACs alone, and the predictions behind them.
 
     Attributes:
         outcome: `"top1"` or `"top5"`.
@@ -55,6 +68,9 @@ class Diagnostics:
         log_macs: Scores of the GP on log MACs alone.
         nlpd_gain: Mean gain of log density of the surface over `log_macs`, nats per trial.
         nlpd_gain_error: Standard error of that mean over the trials.
+        measured: Outcome of each trial, n fractions, in the order of the surface's observations.
+        joint_left_out: Predictions of the surface.
+        log_macs_left_out: Predictions of the GP on log MACs alone.
     """
 
     outcome: str
@@ -63,6 +79,9 @@ class Diagnostics:
     log_macs: Scores
     nlpd_gain: float
     nlpd_gain_error: float
+    measured: tuple[float, ...]
+    joint_left_out: LeftOut
+    log_macs_left_out: LeftOut
 
     @property
     def knows_more_than_macs(self) -> bool:
@@ -89,7 +108,12 @@ class Diagnostics:
     def from_dict(cls, values: Mapping[str, Any]) -> Diagnostics:
         """Read diagnostics written by `to_dict`."""
         fields = {field.name: values[field.name] for field in dataclasses.fields(cls)}
-        return cls(**{**fields, "joint": Scores(**fields["joint"]), "log_macs": Scores(**fields["log_macs"])})
+        fields["measured"] = tuple(fields["measured"])
+        for name in ("joint", "log_macs"):
+            fields[name] = Scores(**fields[name])
+            left_out = {key: tuple(column) for key, column in fields[f"{name}_left_out"].items()}
+            fields[f"{name}_left_out"] = LeftOut(**left_out)
+        return cls(**fields)
 
 
 def leave_one_out(posterior: GPPosterior) -> tuple[FloatArray, FloatArray]:
@@ -159,8 +183,9 @@ def diagnose(surface: Surface, macs: npt.ArrayLike, seed: int = 0, restarts: int
     # At fixed MACs the span is nothing but rounding; then every input is equal and the GP is a mean with noise.
     span = np.ptp(logs) if np.ptp(logs) > 1e-9 else np.inf
     alone = ((logs - logs.min()) / span)[:, None]
-    joint_scores, joint_losses = _score(measured, *cross_fit(surface.posterior.inputs, measured, seed, restarts))
-    alone_scores, alone_losses = _score(measured, *cross_fit(alone, measured, seed, restarts))
+    of_joint = cross_fit(surface.posterior.inputs, measured, seed, restarts)
+    of_macs = cross_fit(alone, measured, seed, restarts)
+    (joint_scores, joint_losses), (alone_scores, alone_losses) = (_score(measured, *of) for of in (of_joint, of_macs))
     gains = alone_losses - joint_losses
     return Diagnostics(
         outcome=surface.outcome,
@@ -169,6 +194,9 @@ def diagnose(surface: Surface, macs: npt.ArrayLike, seed: int = 0, restarts: int
         log_macs=alone_scores,
         nlpd_gain=float(gains.mean()),
         nlpd_gain_error=float(gains.std(ddof=1) / np.sqrt(len(gains))),
+        measured=tuple(measured.tolist()),
+        joint_left_out=LeftOut(*(tuple(column.tolist()) for column in of_joint)),
+        log_macs_left_out=LeftOut(*(tuple(column.tolist()) for column in of_macs)),
     )
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -109,6 +108,9 @@ class GPPosterior:
         if threads == 1:
             work(0)
         else:
+            # imported here because a recommendation, which needs one thread, should not wait for it
+            from concurrent.futures import ThreadPoolExecutor
+
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(work, range(threads)))
         return mean, std

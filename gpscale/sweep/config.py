@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from gpscale import families, sampling
-from gpscale.errors import GpscaleError, SweepFileError, known_and_nearest
+from gpscale.errors import GpscaleError, SweepFileError
 from gpscale.factors import FACTOR_NAMES, PAPER_BOUNDS, Bounds
+from gpscale.run_dir import opening_comment
 from gpscale.search_space import SearchSpace, check_pixel_step
+from gpscale.sweep.faults import explain
 from gpscale.training.data.config import DataConfig
 from gpscale.training.recipe import Recipe
 
@@ -111,7 +122,7 @@ class SamplerConfig(BaseModel):
         try:
             return TypeAdapter(kind).validate_python(options)
         except ValidationError as error:
-            faults = [_explain(type(self), {**fault, "loc": ("sampler", *fault["loc"])}) for fault in error.errors()]
+            faults = [explain(type(self), {**fault, "loc": ("sampler", *fault["loc"])}) for fault in error.errors()]
             raise SweepFileError("\n".join(dict.fromkeys(faults))) from None
 
 
@@ -143,6 +154,11 @@ class SweepConfig(_Section):
 
     Raises:
         SweepFileError: Read with `load` or `from_values`, and something is not legal.
+
+    Example:
+        >>> config = SweepConfig.from_values({"base": "mobilevitv2_050@64", "recipe": {"epochs": 3}})
+        >>> config.recipe.epochs, config.trials
+        (3, 24)
     """
 
     base: str = Field(description="Base model, for example mobilevitv2_050@64.")
@@ -157,6 +173,7 @@ class SweepConfig(_Section):
     data: DataConfig = DataConfig()
     recipe: Recipe = Recipe()
     fit: FitConfig = FitConfig()
+    _question: str = PrivateAttr("")
 
     @field_validator("base")
     @classmethod
@@ -168,6 +185,11 @@ class SweepConfig(_Section):
         check_pixel_step(families.parse_base(self.base), self.space.pixel_step)
         _ = self.space.bounds, self.sampling_band
         return self
+
+    @property
+    def question(self) -> str:
+        """The comment that opens the sweep file: what it asks and what it costs; empty where there is none."""
+        return self._question
 
     @property
     def sampling_band(self) -> sampling.Band:
@@ -192,7 +214,8 @@ class SweepConfig(_Section):
             SweepFileError: The file is absent, no YAML, or not legal.
         """
         try:
-            values = yaml.safe_load(Path(path).read_text())
+            text = Path(path).read_text()
+            values = yaml.safe_load(text)
         except OSError as error:
             raise SweepFileError(
                 f"A sweep file must be readable. Got {path}: {error.strerror}. Correct the path."
@@ -205,7 +228,9 @@ class SweepConfig(_Section):
             )
         for override in overrides:
             _apply(values, override)
-        return cls.from_values(values)
+        config = cls.from_values(values)
+        config._question = opening_comment(text)
+        return config
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> SweepConfig:
@@ -217,7 +242,7 @@ class SweepConfig(_Section):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            faults = [_explain(cls, fault) for fault in error.errors()]
+            faults = [explain(cls, fault) for fault in error.errors()]
             raise SweepFileError("\n".join(dict.fromkeys(faults))) from None
         except GpscaleError as error:
             raise SweepFileError(str(error)) from error
@@ -236,17 +261,22 @@ class SweepConfig(_Section):
         )
 
     def to_yaml(self) -> str:
-        """Write the sweep with every default."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        """Write the sweep with every default, opened by its comment."""
+        comment = "".join(f"# {line}".rstrip() + "\n" for line in self.question.splitlines())
+        return comment + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
-    def differences(self, other: SweepConfig) -> dict[str, tuple[Any, Any]]:
-        """Return the settings, by dotted name, that make `other` another sweep: (own value, its value)."""
+    def differences(self, other: SweepConfig, free: Sequence[str] = FREE_TO_CHANGE) -> dict[str, tuple[Any, Any]]:
+        """Return the settings, by dotted name, that make `other` another sweep: (own value, its value).
+
+        Args:
+            other: The sweep to compare with.
+            free: Settings that may differ.
+        """
         own, its = (flat(config.resolved().model_dump(mode="json")) for config in (self, other))
         return {
             key: (own.get(key), its.get(key))
             for key in sorted(own.keys() | its.keys())
-            if own.get(key) != its.get(key)
-            and not any(key == name or key.startswith(f"{name}.") for name in FREE_TO_CHANGE)
+            if own.get(key) != its.get(key) and not any(key == name or key.startswith(f"{name}.") for name in free)
         }
 
 
@@ -274,26 +304,3 @@ def _apply(values: dict[str, Any], override: str) -> None:
         target[keys[-1]] = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise SweepFileError(f"--set needs a YAML value. Got {override!r}: {error}. Quote it.") from None
-
-
-def _explain(model: type[BaseModel], fault: Any) -> str:
-    """Say one validation fault as one sentence each of rule, value and remedy."""
-    where = ".".join(str(part) for part in fault["loc"]) or "the sweep"
-    if fault["type"] == "extra_forbidden":
-        section = _section(model, fault["loc"][:-1])
-        return f"`{where}` is no setting. {known_and_nearest(fault['loc'][-1], section.model_fields)}"
-    if fault["type"] == "missing":
-        return f"`{where}` must be set. It is not. Add it to the sweep file."
-    rule = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "value_error":
-        # a rule that opens with a name of its own says already which setting it is about
-        return f"`{where}`: {rule}" if fault["loc"] and not rule.startswith(f"`{where}") else rule
-    return f"`{where}`: {rule}. Got {fault['input']!r}. Correct it in the sweep file."
-
-
-def _section(model: type[BaseModel], path: Iterable[str | int]) -> type[BaseModel]:
-    for key in path:
-        annotation = model.model_fields[str(key)].annotation
-        options = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
-    return model

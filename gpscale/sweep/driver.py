@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import importlib.metadata
 import platform
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from gpscale.errors import DataError, RunDirError
-from gpscale.execution import Event, Executor, Job
+from gpscale.errors import DataError, RunDirError, TooManyFailuresError
+from gpscale.execution import Ended, Event, Executor, Job
+from gpscale.execution.machine import versions
 from gpscale.run_dir import RunDir, read_json, write_atomically, write_json
 from gpscale.study import Study
 from gpscale.sweep.config import FREE_TO_CHANGE, SweepConfig
@@ -23,7 +23,6 @@ from gpscale.training.data.store import ImageStore
 from gpscale.trial import FailureReason, Trial, TrialRecord
 
 _LEFT_BY_A_KILLED_START = ("images", "provenance.json")
-_PACKAGES = ("gpscale", "torch", "torchvision", "timm", "gpytorch", "botorch", "pymoo", "numpy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +32,25 @@ class Plan:
     Attributes:
         trials: All trials in order.
         done: Records of those that have ended before, by trial id.
+
+    Example:
+        >>> config = SweepConfig(base="mobilevitv2_050@32", trials=6)
+        >>> len(Plan(plan_trials(config, num_classes=10, fingerprint=""), done={}).pending)
+        6
     """
 
     trials: Sequence[Trial]
     done: dict[str, TrialRecord]
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial], run: RunDir) -> Plan:
+        """Return the plan of training these trials in a run directory.
+
+        Raises:
+            RunDirError: A record there is damaged.
+        """
+        records = {trial.id: run.record(trial.id) for trial in trials}
+        return cls(trials, {trial_id: record for trial_id, record in records.items() if record is not None})
 
     @property
     def pending(self) -> list[Trial]:
@@ -52,6 +66,10 @@ def check(config: SweepConfig, run: RunDir) -> int:
         DataError: The images are unusable.
         SpaceError: The plan is impossible.
         SweepFileError: `num_classes` contradicts the images.
+
+    Example:
+        >>> check(SweepConfig(base="mobilevitv2_050@32"), RunDir("runs/new"))
+        10
     """
     if run.sweep_file.exists():
         _check_same_sweep(config, run)
@@ -75,8 +93,27 @@ def prepare(config: SweepConfig, run: RunDir) -> Plan:
 
     Raises:
         GpscaleError: As `check` does; or the images are not those that the run directory was begun with.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     len(prepare(SweepConfig(base="mobilevitv2_050@32"), RunDir(folder)).pending)
+        24
     """
     num_classes = check(config, run)
+    store = open_images(config, run, num_classes)
+    trials = plan_trials(config, num_classes, store.fingerprint)
+    describe(config, store, run)
+    return Plan.of(trials, run)
+
+
+def open_images(config: SweepConfig, run: RunDir, num_classes: int) -> ImageStore:
+    """Decode the images of a sweep into its run directory, unless they are there already.
+
+    Raises:
+        DataError: They are unusable.
+        RunDirError: They are not those that the run directory was begun with.
+    """
     pixels = max(architecture.pixels for architecture in plan_architectures(config, num_classes))
     space = config.search_space(num_classes)
     largest = max(pixels, int(space.pixels().max()))
@@ -86,12 +123,14 @@ def prepare(config: SweepConfig, run: RunDir) -> Plan:
         _leave_nothing(run)
         raise
     _check_same_images(run, store)
-    trials = plan_trials(config, num_classes, store.fingerprint)
+    return store
+
+
+def describe(config: SweepConfig, store: ImageStore, run: RunDir) -> None:
+    """Write into a run directory what is trained there, and with what."""
     # the sweep file last: where it is, all else is
     write_json(run.provenance_file, _provenance(config, store))
     write_atomically(run.sweep_file, config.resolved().to_yaml())
-    records = {trial.id: run.record(trial.id) for trial in trials}
-    return Plan(trials, {trial_id: record for trial_id, record in records.items() if record is not None})
 
 
 def run_sweep(
@@ -100,6 +139,7 @@ def run_sweep(
     executor: Executor,
     *,
     retry: Collection[FailureReason] = (),
+    max_failures: int | None = None,
     on_plan: Callable[[Plan], None] = lambda plan: None,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Study:
@@ -110,6 +150,7 @@ def run_sweep(
         run: Its run directory; made if absent, continued if it holds this sweep.
         executor: Where trials run.
         retry: Failed trials with one of these reasons are run again.
+        max_failures: Stop when so many trials have failed in this run; None never stops.
         on_plan: Called once with the plan, before the first trial starts.
         on_event: Called with every event of the executor.
 
@@ -118,19 +159,81 @@ def run_sweep(
 
     Raises:
         GpscaleError: Bad input, before any work starts; or too few finished trials to fit, after it.
+        TooManyFailuresError: `max_failures` trials have failed; those that ran go on from their checkpoints next time.
+
+    Example:
+        >>> from gpscale.execution import LocalExecutor
+        >>> config = SweepConfig.from_values({"base": "mobilevitv2_050@32", "data": {"source": "folder", "root": "no"}})
+        >>> run_sweep(config, RunDir("runs/new"), LocalExecutor())
+        Traceback (most recent call last):
+        gpscale.errors.DataError: `data.root` must be a directory. Got 'no', where nothing is. Correct the path.
     """
     check(config, run)
     with run.locked():
         run.remove_leftovers()
         plan = prepare(config, run)
-        plan = _without_failures(plan, run, retry)
-        on_plan(plan)
-        jobs = [Job(trial, run.path) for trial in plan.pending]
-        if jobs:
-            with executor:
-                for event in executor.run(jobs):
-                    on_event(event)
+        run_plan(
+            plan,
+            run,
+            executor,
+            images=run.images,
+            retry=retry,
+            max_failures=max_failures,
+            on_plan=on_plan,
+            on_event=on_event,
+        )
         return fit_run(run, config)
+
+
+def run_plan(
+    plan: Plan,
+    run: RunDir,
+    executor: Executor,
+    *,
+    images: Path,
+    retry: Collection[FailureReason] = (),
+    max_failures: int | None = None,
+    on_plan: Callable[[Plan], None] = lambda plan: None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> None:
+    """Train what a plan has not trained yet, in a run directory that the caller has locked.
+
+    Args:
+        plan: The trials.
+        run: Where they and their records lie.
+        executor: Where they run.
+        images: Directory of the decoded images.
+        retry: As in `run_sweep`.
+        max_failures: As in `run_sweep`.
+        on_plan: As in `run_sweep`.
+        on_event: As in `run_sweep`.
+
+    Raises:
+        TooManyFailuresError: As in `run_sweep`.
+    """
+    plan = _without_failures(plan, run, retry)
+    on_plan(plan)
+    jobs = [Job(trial, run.path, images) for trial in plan.pending]
+    if not jobs:
+        return
+    failed: list[TrialRecord] = []
+    with executor:
+        for event in executor.run(jobs):
+            on_event(event)
+            if isinstance(event, Ended) and event.record.failure is not None:
+                failed.append(event.record)
+                if len(failed) == max_failures:
+                    raise _too_many(failed, run)
+
+
+def _too_many(failed: Sequence[TrialRecord], run: RunDir) -> TooManyFailuresError:
+    reasons = sorted({str(record.failure) for record in failed})
+    last = failed[-1]
+    return TooManyFailuresError(
+        f"A sweep stops when --max-failures of its trials have failed. Got {len(failed)} ({', '.join(reasons)}), the "
+        f"last one {last.id}: {last.detail}. Look at {run.trial(last.id) / 'log.txt'}, mend the cause, and run the "
+        f"sweep again with {' '.join(f'--retry {reason}' for reason in reasons)}."
+    )
 
 
 def _is_foreign(entry: Path) -> bool:
@@ -183,13 +286,14 @@ def _provenance(config: SweepConfig, store: ImageStore) -> dict[str, Any]:
     """Say what the sweep was made with; nothing here names a machine or a person."""
     return {
         "updated": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "packages": versions(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "data": {
             "source": config.data.source,
             "fingerprint": store.fingerprint,
             "classes": list(store.class_names),
+            "stored_pixels": store.side,
             "train_images": len(store.train_indices),
             "validation_images": len(store.validation_indices),
         },

@@ -14,13 +14,11 @@ from gpscale.rules.fit import fit_rule
 from gpscale.run_dir import RunDir, write_atomically, write_json
 from gpscale.sampling.fixed_macs import Grid, Line
 from gpscale.search_space import check_pixel_step
-from gpscale.study import OUTCOMES, Study
+from gpscale.study import OUTCOMES, STUDY_SCHEMA, Study
 from gpscale.surrogate.diagnostics import diagnose
 from gpscale.surrogate.surface import MIN_OBSERVATIONS, Surface
 from gpscale.sweep.config import SweepConfig
 from gpscale.trial import TrialState
-
-SCHEMA = 1
 
 
 def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = True) -> Study:
@@ -37,6 +35,11 @@ def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = T
 
     Raises:
         FitError: Too few finished trials, or accuracies that do not differ.
+
+    Example:
+        >>> fit_run(RunDir("runs/absent"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        gpscale.errors.SweepFileError: A sweep file must be readable. Got ...
     """
     config = config or SweepConfig.load(run.sweep_file)
     study = Study(run)
@@ -44,6 +47,7 @@ def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = T
     finished = _observed(study.finished, config)
     surfaces = {outcome: _fit_surface(finished, names, outcome, config.fit.seed) for outcome in OUTCOMES}
     facts = _facts(study, config, names)
+    facts["surface_ids"] = finished["id"].tolist()
     facts["diagnostics"] = {
         outcome: diagnose(surface, finished["macs"], seed=config.fit.seed).to_dict() if surface else None
         for outcome, surface in surfaces.items()
@@ -77,7 +81,12 @@ def surface_names(config: SweepConfig) -> tuple[str, ...]:
 
 
 def fewest_trials(config: SweepConfig) -> int:
-    """Return how many finished trials the surfaces of a sweep need at least."""
+    """Return how many finished trials the surfaces of a sweep need at least.
+
+    Example:
+        >>> fewest_trials(SweepConfig(base="mobilevitv2_050@64"))
+        6
+    """
     return max(MIN_OBSERVATIONS, len(surface_names(config)) + 2)
 
 
@@ -101,7 +110,7 @@ def _facts(study: Study, config: SweepConfig, names: tuple[str, ...]) -> dict[st
     base = families.parse_base(config.base)
     finished = study.finished
     return {
-        "schema": SCHEMA,
+        "schema": STUDY_SCHEMA,
         "base": config.base,
         "family": base.family,
         "num_classes": study.num_classes,

@@ -15,6 +15,10 @@ def count_classes(config: SweepConfig) -> int:
     Raises:
         DataError: The images are missing, empty, corrupt, or of one class.
         SweepFileError: `num_classes` is set and says otherwise.
+
+    Example:
+        >>> count_classes(SweepConfig(base="mobilevitv2_050@32"))
+        10
     """
     found = len(open_source(config.data.request()).class_names)
     if config.num_classes is not None and config.num_classes != found:
@@ -35,6 +39,11 @@ def plan_architectures(config: SweepConfig, num_classes: int, count: int | None 
 
     Raises:
         SpaceError: There are not so many, or none.
+
+    Example:
+        >>> config = SweepConfig(base="mobilevitv2_050@32")
+        >>> len(plan_architectures(config, num_classes=10, count=3))
+        3
     """
     return sampling.plan(
         config.search_space(num_classes),
@@ -52,6 +61,11 @@ def plan_trials(config: SweepConfig, num_classes: int, fingerprint: str) -> list
         config: The sweep.
         num_classes: Classes of its images.
         fingerprint: Fingerprint of its images.
+
+    Example:
+        >>> config = SweepConfig(base="mobilevitv2_050@32", trials=3)
+        >>> [trial.seed for trial in plan_trials(config, num_classes=10, fingerprint="")]
+        [0, 0, 0]
     """
     family = families.parse_base(config.base).family
     recipe = config.recipe.model_dump(mode="json")

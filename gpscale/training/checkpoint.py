@@ -26,6 +26,10 @@ SCHEMA = 1
 logger = logging.getLogger(__name__)
 
 
+class DamagedCheckpointError(RunDirError):
+    """A checkpoint file is not what was written."""
+
+
 @dataclasses.dataclass
 class Position:
     """Where a training stands, and what it has gathered so far.
@@ -34,6 +38,7 @@ class Position:
         epoch: Epochs finished.
         step: Steps taken in the epoch that runs.
         loss_sum: Sum of the losses of these steps, nats.
+        parts: How many micro-batches a batch goes in, since a graphics card was out of memory; 1 for whole batches.
         curve: One row for each finished epoch.
         train_seconds, evaluate_seconds: Time spent so far, interruptions left out.
     """
@@ -41,6 +46,7 @@ class Position:
     epoch: int = 0
     step: int = 0
     loss_sum: float = 0.0
+    parts: int = 1
     curve: list[CurveRow] = dataclasses.field(default_factory=list)
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0
@@ -54,6 +60,9 @@ def save_checkpoint(directory: Path, trial_id: str, position: Position, states: 
         trial_id: The trial; another one cannot load it.
         position: Where it stands.
         states: `state_dict`s by name.
+
+    Raises:
+        StorageError: The file cannot be written.
     """
     buffer = io.BytesIO()
     torch.save({"schema": SCHEMA, "position": dataclasses.asdict(position), "states": states}, buffer)
@@ -64,7 +73,13 @@ def save_checkpoint(directory: Path, trial_id: str, position: Position, states: 
         "content": torch.from_numpy(np.frombuffer(content, np.uint8)),
     }
     with atomic_file(directory / CHECKPOINT_FILE) as file:
-        torch.save(envelope, file)
+        try:
+            torch.save(envelope, file)
+        except RuntimeError as error:
+            # torch hides a failed write behind an error of its own
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load_checkpoint(directory: Path, trial_id: str, device: torch.device) -> tuple[Position, dict[str, Any]] | None:
@@ -82,6 +97,23 @@ def load_checkpoint(directory: Path, trial_id: str, device: torch.device) -> tup
     if not path.exists():
         return None
     try:
+        return read_checkpoint(path, trial_id, device)
+    except DamagedCheckpointError as error:
+        logger.warning("%s The trial starts over.", error)
+        return None
+
+
+def read_checkpoint(path: Path, trial_id: str, device: torch.device | str = "cpu") -> tuple[Position, dict[str, Any]]:
+    """Read a checkpoint file.
+
+    Returns:
+        Position and `state_dict`s by name.
+
+    Raises:
+        DamagedCheckpointError: It is not what was written.
+        RunDirError: The checkpoint is another trial's.
+    """
+    try:
         envelope = torch.load(path, map_location="cpu", weights_only=True)
         content = envelope["content"].numpy().tobytes()
         if hashlib.sha256(content).hexdigest() != envelope["digest"]:
@@ -94,8 +126,9 @@ def load_checkpoint(directory: Path, trial_id: str, device: torch.device) -> tup
         position = Position(**{**fields, "curve": [CurveRow(**row) for row in fields["curve"]]})
         states = saved["states"]
     except Exception as error:  # a damaged file makes torch raise almost anything
-        logger.warning("%s is damaged (%s): the trial starts over", path, " ".join(str(error).split())[:200])
-        return None
+        raise DamagedCheckpointError(
+            f"{path} must be a checkpoint. It is damaged: {' '.join(str(error).split())[:200]}."
+        ) from error
     if owner != trial_id:
         raise RunDirError(
             f"{path} must belong to trial {trial_id}. It is of trial {owner}. Move it to its own trial, or delete it."

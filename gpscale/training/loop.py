@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import resource
 import sys
@@ -25,6 +26,8 @@ from gpscale.training.data.store import ImageStore
 from gpscale.training.evaluate import autocast, evaluate
 from gpscale.training.recipe import Recipe
 from gpscale.training.seeding import Stream, derived_seed, epoch_order
+
+logger = logging.getLogger(__name__)
 
 
 class Training:
@@ -54,11 +57,19 @@ class Training:
         self.model: nn.Module = model.to(device).to(memory_format=order)
         self._optimizer = adamw(self.model, recipe, self._peak)
         self._ema = _average(self.model, recipe, self.total_steps) if recipe.ema else None
+        # running means and variances, which a forward pass changes even if the step then fails
+        self._statistics = [buffer for buffer in self.model.buffers() if buffer.is_floating_point()]
+        self._statistics_before = [buffer.clone() for buffer in self._statistics]
         self._augmentation = Augmentation(recipe, pixels, store.mean, store.std, store.num_classes)
         self.position = Position()
         self.loss = math.nan
         # losses stay on the device until someone needs a number: reading one waits for the device
         self._unread: list[Tensor] = []
+
+    @property
+    def micro_batch(self) -> int:
+        """Images that go through the model at a time; fewer than a batch once a graphics card was out of memory."""
+        return -(-self.batch_size // self.position.parts)
 
     @property
     def images_seen(self) -> int:
@@ -145,7 +156,7 @@ class Training:
         self.position = position
 
     def measured(self) -> dict[str, Any]:
-        """Return times, memory and versions, as JSON values."""
+        """Return times, memory, micro-batch and versions, as JSON values."""
         position = self.position
         return {
             "train_seconds": round(position.train_seconds, 3),
@@ -153,6 +164,7 @@ class Training:
             "images_per_second": round(self.images_seen / max(position.train_seconds, 1e-9), 2),
             "peak_memory_bytes": _peak_memory(),
             "device": str(self.device),
+            "micro_batch": self.micro_batch,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
@@ -163,13 +175,7 @@ class Training:
         labels = torch.from_numpy(self._store.labels[indices]).to(self.device)
         seed = derived_seed(self._seed, Stream.AUGMENTATION, epoch, step)
         inputs, targets = self._augmentation.training(images.to(self.device), labels, seed)
-        # dropout draws from the global generator
-        torch.manual_seed(derived_seed(self._seed, Stream.MODEL, epoch, step))
-        with autocast(recipe.precision, self.device):
-            logits = self.model(inputs)
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = self._backward(inputs, targets, derived_seed(self._seed, Stream.MODEL, epoch, step))
         if recipe.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
         done = epoch * self.epoch_steps + step
@@ -178,7 +184,58 @@ class Training:
         self._optimizer.step()
         if self._ema is not None:
             self._ema.update(self.model, step=done + 1)
-        return loss.detach()
+        return loss
+
+    def _backward(self, inputs: Tensor, targets: Tensor, seed: int) -> Tensor:
+        """Set the gradients of a batch; one that does not fit a graphics card goes in parts, from then on.
+
+        Args:
+            inputs: Normalised images, float32 (B, 3, p, p).
+            targets: As `Augmentation.training` returns them.
+            seed: Decides what dropout draws.
+
+        Returns:
+            The loss of the batch, a scalar on the device.
+
+        Raises:
+            torch.OutOfMemoryError: Not even parts of two images fit.
+        """
+        torch._foreach_copy_(self._statistics_before, self._statistics)
+        while True:
+            try:
+                return self._backward_in_parts(inputs, targets, seed)
+            except torch.OutOfMemoryError:
+                # a norm needs two images
+                if len(inputs) // (2 * self.position.parts) < 2:
+                    raise
+            # outside of the except clause, whose traceback holds the activations
+            self.position.parts *= 2
+            torch._foreach_copy_(self._statistics, self._statistics_before)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            logger.warning(
+                "Out of memory in epoch %d, step %d: the micro-batch is now %d of %d images.",
+                self.position.epoch + 1,
+                self.position.step + 1,
+                self.micro_batch,
+                self.batch_size,
+            )
+
+    def _backward_in_parts(self, inputs: Tensor, targets: Tensor, seed: int) -> Tensor:
+        recipe, parts = self.recipe, self.position.parts
+        self._optimizer.zero_grad(set_to_none=True)
+        # dropout draws from the global generator
+        torch.manual_seed(seed)
+        losses = []
+        for images, wanted in zip(inputs.tensor_split(parts), targets.tensor_split(parts), strict=True):
+            with autocast(recipe.precision, self.device):
+                logits = self.model(images)
+            loss = F.cross_entropy(logits.float(), wanted, label_smoothing=recipe.label_smoothing)
+            # the mean over the batch is the mean of its parts by their size; of a whole batch, times one
+            loss = loss * (len(images) / len(inputs))
+            loss.backward()
+            losses.append(loss.detach())
+        return torch.stack(losses).sum()
 
 
 def adamw(model: nn.Module, recipe: Recipe, learning_rate: float) -> torch.optim.AdamW:

@@ -416,6 +416,13 @@ def test_a_plan_too_small_to_fit_is_announced_before_it_is_trained(tmp_path: Pat
     assert "3 trials will be trained but not fitted: that takes at least 6" in ran.err
 
 
+@pytest.mark.parametrize("minutes", ["0", "-5", "nan"])
+def test_a_timeout_that_leaves_no_time_is_refused(tmp_path: Path, runs: Path, minutes: str) -> None:
+    ran = gpscale_here("sweep", sweep_file(tmp_path, {}), "--runs", runs, "--timeout", minutes)
+    assert_refused(ran, f"--timeout must be a positive number of minutes. Got {float(minutes):g}")
+    assert not runs.exists()
+
+
 def test_an_unknown_reason_to_retry_is_refused(tmp_path: Path, runs: Path) -> None:
     ran = gpscale_here("sweep", sweep_file(tmp_path, {}), "--runs", runs, "--retry", "crash")
     assert_refused(ran, "'crash'.*Did you mean 'crashed'")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import gpscale
+from gpscale.report.card import card
 from gpscale.run_dir import RunDir
 from gpscale.study import Study
 from gpscale.trial import FailureReason, TrialState
@@ -59,6 +60,7 @@ def test_one_command_trains_fits_selects_draws_and_recommends(whole: tuple[RunDi
     assert {file.name for file in run.figures.iterdir()} >= {"front.png", "rule.png", "surface.png"}
     assert not list(run.path.glob("trials/*/checkpoint.pt"))
     assert not list(run.path.rglob("*.tmp"))
+    assert run.card_file.read_text() == card(study)
     for words in ("Pareto set", "Rule", "Recommendations", "c = 0.25", "c = 1"):
         assert words in out
     assert "6 trials, 0 done before, 2 at a time" in err
@@ -80,6 +82,8 @@ def test_a_result_says_what_was_trained(whole: tuple[RunDir, str, str]) -> None:
         assert len(lines) == 3
     provenance = json.loads(run.provenance_file.read_text())
     assert provenance["data"]["train_images"] == provenance["data"]["validation_images"] == 100
+    # as large as the digits are
+    assert provenance["data"]["stored_pixels"] == 8
 
 
 def test_the_same_command_again_trains_nothing_and_gives_equal_files(whole: tuple[RunDir, str, str]) -> None:

@@ -26,9 +26,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = source / "gpscale" / "shipped_studies" / "quickstart"
     (study / "images").mkdir(exist_ok=True)
     (study / "images" / "images.npy").write_bytes(b"decoded")
-    trial = next((study / "trials").iterdir())
-    (trial / "checkpoint.pt").write_bytes(b"weights")
-    (study / ".lock").write_bytes(b"")
+    long_trial = study / "fidelity" / "trials" / "0123456789abcdef"
+    long_trial.mkdir(parents=True, exist_ok=True)
+    for trial in (next((study / "trials").iterdir()), long_trial):
+        (trial / "checkpoint.pt").write_bytes(b"weights")
+        (trial / "log.txt").write_bytes(b"words")
+    for directory in (study, study / "fidelity"):
+        (directory / ".lock").write_bytes(b"")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", target, source]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr

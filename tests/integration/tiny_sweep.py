@@ -35,9 +35,14 @@ def write_sweep(directory: Path) -> Path:
 
 
 class Driver:
-    """`gpscale sweep` as a process, ended with its `with` block; its descendants can be found by their mark."""
+    """`gpscale sweep`, or another command on its run directory, as a process that is ended with its `with` block.
 
-    def __init__(self, directory: Path, name: str, *options: object, runs: str = "runs") -> None:
+    Its descendants can be found by their mark.
+    """
+
+    def __init__(
+        self, directory: Path, name: str, *options: object, runs: str = "runs", command: str = "sweep"
+    ) -> None:
         """Start it.
 
         Args:
@@ -45,13 +50,14 @@ class Driver:
             name: Of the run.
             options: Of the command.
             runs: Directory of the run directories, below `directory`.
+            command: `"sweep"`, or one that takes the run directory alone.
         """
         self.run = RunDir(directory / runs / name)
         self.mark = f"GPSCALE_TEST_MARK={uuid.uuid4()}"
         key, value = self.mark.split("=")
-        command = [CONSOLE_SCRIPT, "sweep", write_sweep(directory), "--runs", runs, "--name", name, *options]
+        where = [write_sweep(directory), "--runs", runs, "--name", name] if command == "sweep" else [self.run.path]
         self.process = subprocess.Popen(
-            list(map(str, command)),
+            list(map(str, [CONSOLE_SCRIPT, command, *where, *options])),
             cwd=directory,
             env={**ENVIRONMENT, key: value},
             stdout=subprocess.PIPE,

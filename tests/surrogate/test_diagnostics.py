@@ -55,6 +55,17 @@ def test_a_surface_that_sees_more_than_macs_is_told_so() -> None:
     assert found.verdict.startswith("The top-1 surface knows more than MACs do: leave-one-out RMSE 0.")
 
 
+def test_the_predictions_behind_the_scores_are_kept_in_the_order_of_the_trials() -> None:
+    factors, macs = make_trials()
+    values = 0.6 + 0.1 * np.log(factors[:, 0]) + np.random.default_rng(1).normal(0, 0.003, N)
+    found = diagnose(Surface.fit(factors, FACTOR_NAMES, values), macs, restarts=1)
+    np.testing.assert_array_equal(found.measured, values)
+    for left_out, scores in ((found.joint_left_out, found.joint), (found.log_macs_left_out, found.log_macs)):
+        errors = values - np.array(left_out.mean)
+        assert np.sqrt(np.mean(errors**2)) == pytest.approx(scores.rmse)
+        assert np.mean(np.abs(errors) <= 1.959963984540054 * np.array(left_out.std)) == scores.coverage
+
+
 def test_a_surface_that_sees_only_macs_is_told_so() -> None:
     factors, macs = make_trials()
     values = 0.6 + 0.05 * np.log(macs / 1e8) + np.random.default_rng(1).normal(0, 0.01, N)

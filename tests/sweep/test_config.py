@@ -11,10 +11,11 @@ from gpscale.errors import SweepFileError
 from gpscale.factors import PAPER_BOUNDS, Bounds
 from gpscale.sampling.fixed_macs import Grid, Line
 from gpscale.sampling.sobol import Sobol
-from gpscale.sweep import SweepConfig
+from gpscale.sweep import SweepConfig, fewest_trials
 from gpscale.sweep.config import FREE_TO_CHANGE, flat
 
 BASE = "mobilevitv2_050@64"
+NOT_RUN = ("paper_imagenet100", "paper_cifar100", "paper_tieredimagenet", "paper_cub200", "paper_car_parts")
 SWEEPS = sorted((Path(gpscale.__file__).parents[1] / "sweeps").glob("*.yaml"))
 
 
@@ -65,14 +66,35 @@ def test_a_sweep_survives_being_written_with_every_default(values: dict[str, Any
     assert written["recipe"]["label_smoothing"] == 0.1
 
 
+def test_the_opening_comment_is_kept_when_a_sweep_is_written(tmp_path: Path) -> None:
+    opening = "# How small?\n#\n# Costs an hour.\n"
+    found = load(tmp_path, f"# yaml-language-server: $schema=x.json\n{opening}base: {BASE}  # not this\n# nor this\n")
+    assert found.question == "How small?\n\nCosts an hour."
+    assert found.resolved().to_yaml().startswith(f"{opening}base: {BASE}\n")
+    assert load(tmp_path, found.resolved().to_yaml()).question == found.question
+    assert config().question == ""
+    # and it makes no other sweep
+    assert not found.differences(config())
+
+
 @pytest.mark.parametrize("file", SWEEPS, ids=lambda file: file.stem)
-def test_every_sweep_file_of_the_project_can_be_read(file: Path) -> None:
-    assert SweepConfig.load(file).trials >= 24
-    assert file.read_text().startswith("#")
+def test_every_sweep_file_of_the_project_can_be_read_and_fitted_and_says_what_it_asks(file: Path) -> None:
+    config = SweepConfig.load(file)
+    assert config.trials >= fewest_trials(config)
+    assert "?" in config.question
 
 
 def test_the_sweep_files_are_there() -> None:
-    assert {"quickstart", "cifar10", "paper_imagenet100"} <= {file.stem for file in SWEEPS}
+    assert {"quickstart", "cifar10", "figure4", "figure6", "figure7", *NOT_RUN} <= {file.stem for file in SWEEPS}
+
+
+@pytest.mark.parametrize("name", NOT_RUN)
+def test_a_sweep_of_the_papers_own_has_its_base_ranges_and_batch_and_says_that_it_was_not_run(name: str) -> None:
+    config = SweepConfig.load(next(file for file in SWEEPS if file.stem == name))
+    assert config.base == "mobilevitv2_200@128"
+    assert config.space.bounds == PAPER_BOUNDS
+    assert (config.recipe.batch_size, config.recipe.epochs) == (64, 100)
+    assert "Not run here." in " ".join(config.question.split())
 
 
 def test_overrides_are_applied_in_order_and_read_as_yaml(tmp_path: Path) -> None:

@@ -33,11 +33,16 @@ def fits_of(run: RunDir) -> set[str]:
     return {name for name in snapshot(run.path) if name not in kept and not name.startswith("trials/")}
 
 
+def figures(*names: str) -> set[str]:
+    """Return the files of these figures and of those that every fit has; made-up trials have no curves."""
+    every = (*names, "staircases", "diagnostics")
+    return {f"figures/{name}.{kind}" for name in every for kind in ("png", "svg")}
+
+
 def test_a_sobol_sweep_gives_a_joint_surface_a_pareto_set_a_rule_and_figures(tmp_path: Path) -> None:
     run = write_run(tmp_path / "sobol", **SOBOL)
     study = fit_run(run)
-    figures = {f"figures/{name}.{kind}" for name in ("front", "rule", "surface") for kind in ("png", "svg")}
-    assert fits_of(run) == FITS | OF_THE_RULE | figures
+    assert fits_of(run) == FITS | OF_THE_RULE | figures("front", "rule", "surface", "line", "iso_macs")
     assert study.joint_surface().names == FACTOR_NAMES
     assert study.facts["surface_names"] == list(FACTOR_NAMES)
     assert study.facts["rule_missing"] == ""
@@ -56,7 +61,7 @@ def test_a_line_gives_a_surface_of_its_factor_and_no_rule(tmp_path: Path) -> Non
     run = write_run(tmp_path / "line", **LINE)
     study = fit_run(run)
     assert study.joint_surface().names == ("resolution",)
-    assert fits_of(run) == FITS | {"figures/line.png", "figures/line.svg"}
+    assert fits_of(run) == FITS | figures("line")
     assert "sampler 'line' holds MACs fixed" in study.facts["rule_missing"]
     assert study.facts["pareto"] is None
     np.testing.assert_allclose(study.finished["c"], 1.0, atol=0.03)
@@ -66,7 +71,7 @@ def test_a_grid_gives_a_surface_of_its_two_factors_and_no_rule(tmp_path: Path) -
     run = write_run(tmp_path / "grid", **GRID)
     study = fit_run(run)
     assert study.joint_surface("top5").names == ("resolution", "width")
-    assert fits_of(run) == FITS | {"figures/surface.png", "figures/surface.svg"}
+    assert fits_of(run) == FITS | figures("surface", "line")
     assert "sampler 'grid' holds MACs fixed" in study.facts["rule_missing"]
 
 
@@ -74,8 +79,7 @@ def test_too_few_pareto_points_leave_surfaces_and_pareto_set_and_say_why_there_i
     run = write_run(tmp_path / "few", trials=8)
     study = fit_run(run)
     assert "at least 3 distinct MACs. Got 2" in study.facts["rule_missing"]
-    figures = {f"figures/{name}.{kind}" for name in ("front", "surface") for kind in ("png", "svg")}
-    assert fits_of(run) == FITS | {"pareto.csv"} | figures
+    assert fits_of(run) == FITS | {"pareto.csv"} | figures("front", "surface", "line", "iso_macs")
     assert len(study.pareto) == len(study.summary()["pareto_set"]) == 2
     with pytest.raises(FitError, match="at least 3 distinct MACs"):
         _ = study.rule

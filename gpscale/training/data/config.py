@@ -40,13 +40,13 @@ class DataConfig(BaseModel):
         default=None,
         ge=4,
         le=4096,
-        description="Side of the stored images; null keeps the own size of square images that all have one size, and "
-        "takes the largest side that the sweep trains at for all others.",
+        description="Side of the stored images, pixels; null keeps the own size of square images that all have one "
+        "size, and takes the largest side that the sweep trains at for all others.",
     )
     memory_cap: ByteSize = Field(
         default=ByteSize(4 * 2**30),
         validate_default=True,
-        description="Decoded images larger than this are not stored but decoded again while training.",
+        description="Decoded images of more bytes (or MiB, GiB ...) are not stored but decoded again while training.",
     )
     stream_workers: int = Field(
         default=1, ge=0, le=64, description="Processes of each trial that decode images, where they are not stored."

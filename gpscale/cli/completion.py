@@ -1,0 +1,46 @@
+"""What the shell offers on the tab key; each list is made when it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+
+def studies(incomplete: str) -> list[str]:
+    """Return the shipped studies, the run directories below `runs`, and those whose path begins so."""
+    from gpscale.run_dir import shipped_studies
+
+    begun = [*Path().glob("runs/*/sweep.yaml"), *(Path().glob(f"{incomplete}*/sweep.yaml") if incomplete else ())]
+    return _matching(incomplete, [*shipped_studies(), *(str(file.parent) for file in begun)])
+
+
+def reasons(incomplete: str) -> list[str]:
+    """Return the reasons for which a trial can fail."""
+    from gpscale.trial import FailureReason
+
+    return _matching(incomplete, [str(reason) for reason in FailureReason])
+
+
+def bases(incomplete: str) -> list[str]:
+    """Return the stock base models."""
+    from gpscale import families
+
+    return _matching(incomplete, [base for name in families.names() for base in families.get(name).stock_bases])
+
+
+def methods(incomplete: str) -> list[str]:
+    """Return the ways to recommend."""
+    from gpscale.recommender import Method
+
+    return _matching(incomplete, list(get_args(Method)))
+
+
+def figures(incomplete: str) -> list[str]:
+    """Return the figures there are."""
+    from gpscale.plotting.catalogue import FIGURES
+
+    return _matching(incomplete, list(FIGURES))
+
+
+def _matching(incomplete: str, names: list[str]) -> list[str]:
+    return sorted({name for name in names if name.startswith(incomplete)})

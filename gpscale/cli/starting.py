@@ -1,0 +1,124 @@
+"""Commands to begin with: a starter sweep file, its schema, what is installed, which studies there are."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from gpscale.cli.output import console, print_json
+
+
+def init(data: Path | None, base: str | None, output: Path | None, *, as_json: bool) -> None:
+    """Write a starter sweep file and print what it was made from."""
+    from gpscale.sweep.starter import starter, write_starter
+
+    made = starter(data, base)
+    written = write_starter(made, output or Path(f"{data.resolve().name if data else 'digits'}.yaml"))
+    if as_json:
+        images = {**dataclasses.asdict(made.images), "short_sides": made.images.short_sides}
+        print_json({"files": [str(file) for file in written], "base": made.config.base, "images": images})
+        return
+    low, middle, high = made.images.short_sides
+    print(
+        f"{made.images.train_images:,} images to train, {made.images.validation_images:,} to validate, "
+        f"{len(made.images.classes)} classes; shorter sides {low} to {high} px (median {middle})"
+    )
+    print(f"base {made.config.base}, {made.config.trials} trials of {made.config.recipe.epochs} epochs")
+    print(f"wrote {' and '.join(map(str, written))}; next: gpscale sweep {written[0]} --dry-run")
+
+
+def schema() -> None:
+    """Print the JSON schema of the sweep file."""
+    from gpscale.sweep.schema import schema_text
+
+    print(schema_text(), end="")
+
+
+def info(*, as_json: bool) -> None:
+    """Print what trials run on here."""
+    from gpscale.execution.machine import describe_machine
+
+    found = describe_machine()
+    if as_json:
+        print_json(found)
+        return
+    cores, cards = found["cores"], ", ".join(found["cards"])
+    rows = {
+        **found["packages"],
+        "python": found["python"],
+        "system": f"{found['system']}, {found['c_library'] or 'C library unknown'}",
+        "cpu": f"{found['cpu']}, {cores['usable']} of {cores['all']} cores usable",
+        "memory": f"{found['memory'] / 2**30:.1f} GiB, huge pages {found['huge_pages'] or 'unknown'}",
+        "device": f"{found['device']}{f' ({cards})' if cards else ''}",
+        "threads": f"{found['threads']} of torch in this process, 1 in each worker",
+        "set here": _pairs(found["environment"]),
+        "set in workers": _pairs(found["worker_environment"]),
+    }
+    for name, value in rows.items():
+        print(f"{name:<16}{value}")
+
+
+def studies(name: str | None, runs: Path, *, as_json: bool) -> None:
+    """Print all studies, or one study's card."""
+    if name is not None:
+        _study(name, as_json=as_json)
+        return
+    from gpscale.study_list import list_studies
+
+    entries = list_studies(runs)
+    if as_json:
+        print_json([{**dataclasses.asdict(entry), "verdict": entry.verdict} for entry in entries])
+        return
+    from rich.table import Table
+
+    table = Table("study", "base", "images", "trials", "c", "fidelity", "top-1 surface", box=None, header_style="bold")
+    for entry in entries:
+        known = not entry.damage
+        table.add_row(
+            entry.name,
+            entry.base,
+            f"{entry.images} {entry.train_images:,} + {entry.validation_images:,}" if known else "",
+            f"{entry.ended}/{entry.planned}" if known else "",
+            f"{entry.c_range[0]:.2f} to {entry.c_range[1]:.2f}" if entry.c_range else "",
+            "" if entry.fidelity is None else f"tau {entry.fidelity:.2f}",
+            entry.verdict,
+        )
+    console().print(table)
+    print("images: source, to train + to validate; c: MACs over the base's. One study's card: gpscale studies NAME")
+
+
+def _study(name: str, *, as_json: bool) -> None:
+    from gpscale.run_dir import find_study
+    from gpscale.study import Study
+
+    run = find_study(name)
+    card = run.card_file.read_text() if run.card_file.exists() else None
+    if as_json:
+        summary = Study(run).summary() if run.study_file.exists() else None
+        print_json({"study": run.name, "path": str(run.path), "card": card, "summary": summary})
+    elif card is not None:
+        _print_markdown(card)
+    elif run.study_file.exists():
+        from gpscale.cli.sweeping import show_study
+
+        show_study(Study(run), as_json=False)
+    else:
+        from gpscale.cli.show import status
+
+        status(name, as_json=False)
+
+
+def _print_markdown(text: str) -> None:
+    """Print Markdown: laid out on a terminal, as it is elsewhere."""
+    screen = console()
+    if screen.is_terminal:
+        from rich.markdown import Markdown
+
+        screen.print(Markdown(text))
+    else:
+        print(text, end="")
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in values.items()) or "nothing"

@@ -1,0 +1,104 @@
+"""Takes the decisions of a stopping rule so that the records do not depend on workers, or on who ends first.
+
+A trial is settled when it and all earlier ones of the plan have ended. Its record is then a function of its learning
+curve and of the settled records and curves before it: it counts as stopped at the first epoch after which the rule says
+so, even where it was trained further in the meantime, or to its end. What was trained beyond stays in its curve, and is
+told in `measured`.
+
+A trial that runs can be stopped only when all earlier ones are settled. With many workers that is late: they save less
+than one, and have the same records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpscale import families
+from gpscale.execution import Ended, Event, Executor, Progressed, Started
+from gpscale.run_dir import RunDir
+from gpscale.stopping import Dominated, Trained
+from gpscale.training.curve import read_curve
+from gpscale.trial import FailureReason, Result, Stop, Trial, TrialRecord
+
+
+class Settling:
+    """Settles the trials of one plan in order."""
+
+    def __init__(self, trials: Sequence[Trial], run: RunDir, rule: Dominated) -> None:
+        """Settle what has ended before.
+
+        Args:
+            trials: The plan.
+            run: Where the records lie; those of trials that count as stopped are written anew.
+            rule: Says who is to stop.
+
+        Raises:
+            RunDirError: A record or a curve there is damaged.
+        """
+        self._trials, self._run, self._rule = trials, run, rule
+        self._place = 0
+        self._earlier: list[Trained] = []
+        self._running: set[str] = set()
+        self._heard: set[str] = set()
+        self._epoch = 0
+        for _ in self._settled():
+            pass
+
+    def hear(self, event: Event, executor: Executor) -> Iterator[Event]:
+        """Hear what an executor says, stop the trial that is to stop, and yield what may be told.
+
+        That is every event, but the end of a trial only when it is settled, with the record that stays.
+
+        Args:
+            event: From the executor's `run`.
+            executor: Is asked to stop a trial.
+        """
+        match event:
+            case Started(trial_id):
+                self._running.add(trial_id)
+                yield event
+            case Progressed():
+                yield event
+            case Ended(record):
+                self._running.discard(record.id)
+                self._heard.add(record.id)
+                for settled in self._settled():
+                    if settled.id in self._heard:
+                        yield Ended(settled)
+        if self._place < len(self._trials) and self._trials[self._place].id in self._running:
+            self._look_at_running(self._trials[self._place], event, executor)
+
+    def _look_at_running(self, trial: Trial, event: Event, executor: Executor) -> None:
+        """Stop the earliest trial that is not settled, if it has come to an epoch that says so."""
+        epoch = event.progress.epoch if isinstance(event, Progressed) else 0
+        if isinstance(event, Progressed) and (event.progress.trial_id != trial.id or epoch == self._epoch):
+            return
+        self._epoch = epoch
+        stop = self._judge(trial)
+        if stop is not None:
+            executor.stop(_stopped(trial, stop, _Outcome.of(None), self._epochs(trial)))
+
+    def _settled(self) -> Iterator[TrialRecord]:
+        """Settle all that can be, in order, and yield their records."""
+        while self._place < len(self._trials):
+            trial = self._trials[self._place]
+            record = self._run.record(trial.id)
+            settled = record and self._settle(trial, record)
+            if settled is None:
+                return
+            if settled != record:
+                self._run.write_record(settled)
+            if settled.stopped is not None and trial.id not in self._running:
+                self._run.remove_unfinished(trial.id)
+            if settled.result is not None:
+                rows = read_curve(self._run.trial(trial.id))
+                whole = len(rows) == settled.result.epochs
+                curve = np.array([row.ema_top1 for row in rows]) if whole else None
+                self._earlier.append(Trained(settled.result.macs, settled.result.top1, curve))
+            self._place += 1
+            self._epoch = 0
+            yield settled

@@ -1,0 +1,165 @@
+"""The doctor names each damaged file, moves it away, and leaves a run directory that can go on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpscale import Study
+from gpscale.doctor import QUARANTINE, Finding, examine
+from gpscale.errors import RunDirError
+from gpscale.run_dir import RunDir
+from gpscale.sweep.fit import fit_run
+from gpscale.training.checkpoint import CHECKPOINT_FILE, Position, save_checkpoint
+from gpscale.training.curve import CURVE_FILE
+from tests.synthetic_runs import snapshot, write_run
+
+CURVE = "epoch,top1\n1,0.5\n2,0.6\n"
+BEGUN = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    run = write_run(tmp_path_factory.mktemp("fitted") / "run", trials=12)
+    fit_run(run, figures=False)
+    return run
+
+
+@pytest.fixture
+def run(fitted: RunDir, tmp_path: Path) -> RunDir:
+    """Return a fitted run of twelve trials, one of them with a curve, and one trial in the middle of its training."""
+    shutil.copytree(fitted.path, tmp_path / "run")
+    run = RunDir(tmp_path / "run")
+    (run.trial(min(set(run.trial_ids()) - {BEGUN})) / CURVE_FILE).write_text(CURVE)
+    begun = run.trial(BEGUN)
+    begun.mkdir()
+    save_checkpoint(begun, BEGUN, Position(epoch=1), {})
+    return run
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def garble(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = np.random.default_rng(0).bytes(40)
+    path.write_bytes(content)
+
+
+def test_a_sound_run_has_no_findings_and_is_left_as_it_was(run: RunDir) -> None:
+    before = snapshot(run.path)
+    assert examine(run) == []
+    assert snapshot(run.path) == before
+
+
+@pytest.mark.parametrize("damage", [cut_short, garble])
+@pytest.mark.parametrize(
+    ("place", "advice"),
+    [
+        ("provenance.json", "run the sweep again"),
+        ("study.json", "gpscale fit"),
+        ("rule.json", "gpscale fit"),
+        ("surfaces/top1.json", "gpscale fit"),
+        ("trials/<finished>/record.json", "the trial is trained again"),
+        ("trials/<with curve>/curve.csv", "only its learning curve is lost"),
+        ("trials/<begun>/checkpoint.pt", "the trial starts over"),
+    ],
+)
+def test_a_damaged_file_is_named_and_moved_and_no_other(
+    run: RunDir, place: str, advice: str, damage: Callable[[Path], None]
+) -> None:
+    with_curve, *finished = [trial_id for trial_id in run.trial_ids() if trial_id != BEGUN]
+    for name, trial_id in (("<finished>", finished[0]), ("<with curve>", with_curve), ("<begun>", BEGUN)):
+        place = place.replace(name, trial_id)
+    before = snapshot(run.path)
+    damage(run.path / place)
+    damaged = (run.path / place).read_bytes()
+
+    assert [(found.path, found.moved_to) for found in examine(run, move=False)] == [(place, None)]
+    assert (run.path / place).read_bytes() == damaged
+
+    [found] = examine(run)
+    assert found.path == place
+    assert advice in found.advice
+    assert found.moved_to is not None
+    assert found.moved_to.startswith(QUARANTINE)
+    after = snapshot(run.path)
+    assert after[found.moved_to] == damaged
+    assert {name for name in before if name not in after} == {place}
+    assert examine(run) == []
+
+
+def test_a_sweep_file_that_cannot_be_read_is_moved_and_its_original_asked_for(run: RunDir) -> None:
+    garble(run.sweep_file)
+    [found] = examine(run)
+    assert found.path == "sweep.yaml"
+    assert "copy the file that the sweep was started with" in found.advice
+
+
+def test_a_record_in_another_trials_directory_is_found(run: RunDir) -> None:
+    first, second = [trial_id for trial_id in run.trial_ids() if trial_id != BEGUN][:2]
+    run.record_file(second).write_bytes(run.record_file(first).read_bytes())
+    [found] = examine(run)
+    assert found.path == f"trials/{second}/record.json"
+    assert first in found.damage
+
+
+def test_a_checkpoint_of_another_trial_is_found(run: RunDir) -> None:
+    other = run.trial("fedcba9876543210")
+    other.mkdir()
+    (other / CHECKPOINT_FILE).write_bytes((run.trial(BEGUN) / CHECKPOINT_FILE).read_bytes())
+    [found] = examine(run)
+    assert BEGUN in found.damage
+
+
+def test_a_broken_store_of_images_is_found(run: RunDir) -> None:
+    run.images.mkdir()
+    (run.images / "meta.json").write_text(json.dumps({"mode": "mapped"}))
+    [found] = examine(run)
+    assert found.path == "images"
+    assert "decoded anew" in found.advice
+    assert not run.images.exists()
+
+
+def test_the_longer_trainings_are_looked_at_too(run: RunDir) -> None:
+    longer = write_run(run.fidelity.path, trials=12, finished=2)
+    assert examine(run) == []
+    cut_short(longer.record_file(longer.trial_ids()[0]))
+    run.fidelity_file.write_text("{")
+    found = {one.path: one.moved_to for one in examine(run)}
+    assert set(found) == {
+        f"fidelity/trials/{longer.trial_ids()[0]}/record.json",
+        run.fidelity_file.relative_to(run.path).as_posix(),
+    }
+    assert all(moved is not None and (run.path / moved).exists() for moved in found.values())
+    assert examine(run) == []
+
+
+def test_a_damaged_trial_no_longer_hides_the_others(run: RunDir) -> None:
+    damaged = run.trial_ids()[3]
+    cut_short(run.record_file(damaged))
+    with pytest.raises(RunDirError, match="gpscale doctor"):
+        _ = Study(run).trials
+    examine(run)
+    assert damaged not in set(Study(run).trials["id"])
+    assert len(Study(run).trials) == 11
+
+
+def test_a_running_sweep_is_not_touched(run: RunDir) -> None:
+    cut_short(run.study_file)
+    with run.locked(), pytest.raises(RunDirError, match="running"):
+        examine(run)
+    assert run.study_file.exists()
+    assert [type(found) for found in examine(run)] == [Finding]
+
+
+def test_a_directory_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(RunDirError, match="must exist"):
+        examine(RunDir(tmp_path / "nowhere"))
