@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-Unit = Literal["s", "1/s", "MiB"]
+Unit = Literal["s", "1/s", "MiB", "GFLOP/s"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Row:
 
     Attributes:
         what: What was measured.
-        unit: Seconds and mebibytes are better when they are fewer, numbers per second when they are more.
+        unit: Seconds and mebibytes are better when they are fewer, whatever is per second when it is more.
         ours: gpscale's side.
         peer: The other side.
-        goal: What gpscale's side is to reach.
+        goal: What gpscale's side is to reach; None where the number is there to be known.
         rounds: Rounds that the medians are of.
         details: Further numbers, for the JSON output.
     """
@@ -57,19 +57,20 @@ class Row:
     unit: Unit
     ours: Side
     peer: Side
-    goal: Goal
+    goal: Goal | None
     rounds: int
     details: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
         """How many times as good as the peer: 2.0 is twice as fast, or half the memory."""
-        return self.ours.value / self.peer.value if self.unit == "1/s" else self.peer.value / self.ours.value
+        more_is_better = self.unit in ("1/s", "GFLOP/s")
+        return self.ours.value / self.peer.value if more_is_better else self.peer.value / self.ours.value
 
     @property
-    def reached(self) -> bool:
-        """Whether the goal is reached."""
-        return self.goal.holds(self)
+    def reached(self) -> bool | None:
+        """Whether the goal is reached; None without one."""
+        return self.goal.holds(self) if self.goal else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON values."""
@@ -79,7 +80,7 @@ class Row:
             "gpscale": dataclasses.asdict(self.ours),
             "peer": dataclasses.asdict(self.peer),
             "ratio": self.ratio,
-            "goal": self.goal.text,
+            "goal": self.goal.text if self.goal else None,
             "reached": self.reached,
             "rounds": self.rounds,
             "details": dict(self.details),

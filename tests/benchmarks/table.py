@@ -22,8 +22,8 @@ def format_value(value: float, unit: Unit) -> str:
     """Write a measurement with three digits."""
     if unit == "1/s":
         return f"{float(f'{value:.3g}'):,.10g} /s"
-    if unit == "MiB":
-        return f"{value:.3g} MiB"
+    if unit in ("MiB", "GFLOP/s"):
+        return f"{value:.3g} {unit}"
     return f"{value:.3g} s" if value >= 1 else f"{float(f'{1e3 * value:.3g}'):g} ms"
 
 
@@ -35,6 +35,6 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{format_value(row.peer.value, row.unit)} ({row.peer.name})",
         row.peer.threads,
         f"{float(f'{row.ratio:.3g}'):,.10g}",
-        row.goal.text,
-        "reached" if row.reached else "missed",
+        row.goal.text if row.goal else "",
+        {True: "reached", False: "missed", None: ""}[row.reached],
     )

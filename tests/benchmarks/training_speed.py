@@ -1,4 +1,4 @@
-"""Training images a second on all cores, against a torch DataLoader with PIL transforms."""
+"""Training images a second on all cores: against other loops, against one core, and against what the cores can do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TextIO
@@ -20,6 +20,7 @@ from gpscale.execution.local import ENVIRONMENT
 from gpscale.execution.worker import PRELOAD
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.store import ImageStore
+from tests.benchmarks.floating_point_peak import OPERATIONS_PER_STEP, SIDE
 from tests.benchmarks.measuring import Goal, Row, Side, interleaved, medians
 from tests.benchmarks.startup import REPOSITORY
 from tests.benchmarks.training_ours import serve
@@ -59,50 +60,67 @@ class Process:
 
 
 def measure(smoke: bool) -> list[Row]:
-    """Return a row like for like, and one against what a user would run."""
+    """Return a row for each other loop, one for the cores, and one for the share of their floating-point peak."""
     cores = 1 if smoke else usable_cores()
     rounds, seconds = (1, 0.0) if smoke else (7, 6.0)
-    goal = Goal("as fast", lambda row: row.ratio >= 1)
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         ImageStore.prepare(DataConfig(stored_pixels=STORED_PIXELS), Path(directory), STORED_PIXELS)
         workload = Workload(directory, "mobilevitv2_050@32" if smoke else BASE, 4 if smoke else 64)
-        like, user = PeerSettings(0, tuned=True), PeerSettings(LOADER_WORKERS, tuned=False)
+        like = [json.dumps(dataclasses.asdict(PeerSettings(0, tuned=True)))]
+        user = [json.dumps(dataclasses.asdict(PeerSettings(LOADER_WORKERS, tuned=False)))]
+        task = [json.dumps(dataclasses.asdict(workload))]
+        ours = stack.enter_context(_forked(workload, cores))
         sides = {
-            "ours": stack.enter_context(_forked(workload, cores)),
-            "like": stack.enter_context(_programs(workload, like, cores, threads=1)),
-            "user": stack.enter_context(_programs(workload, user, 1, threads=None)),
+            "ours": ours,
+            "one": ours[:1],
+            "like": stack.enter_context(_programs("training_peer", task + like, cores, threads=1)),
+            "user": stack.enter_context(_programs("training_peer", task + user, 1, threads=None)),
+            "timm": stack.enter_context(_programs("training_timm", [*task, str(LOADER_WORKERS)], 1, threads=None)),
+            "peak": stack.enter_context(_programs("floating_point_peak", [], cores, threads=1)),
         }
-        speeds = {name: _images_per_second(found, workload, seconds) for name, found in sides.items()}
+        speeds = {name: _steps_per_second(processes, seconds) for name, processes in sides.items()}
         found = medians(interleaved(speeds, rounds, warm_up=0 if smoke else 1))
+    return _rows(workload, found, cores, rounds)
+
+
+def _rows(workload: Workload, found: Mapping[str, float], cores: int, rounds: int) -> list[Row]:
     what = f"training {workload.base}, batches of {workload.batch_size}"
     each = f"{cores} processes x 1" if cores > 1 else "1"
-    ours = Side("a sweep's workers", each, found["ours"])
     usual = f"{cores} and {LOADER_WORKERS} loading processes"
+    speed = {name: workload.batch_size * steps for name, steps in found.items() if name != "peak"}
+    ours = Side("a sweep's workers", each, speed["ours"])
+    as_fast = Goal("as fast", lambda row: row.ratio >= 1)
+    rows = [
+        Row(f"{what}: {kind}", "1/s", ours, Side(name, threads, speed[peer]), as_fast, rounds)
+        for kind, peer, name, threads in (
+            ("like for like", "like", "torch DataLoader, PIL transforms, else the same", each),
+            ("as a user would", "user", "torch DataLoader, PIL transforms, torch's defaults", usual),
+            ("timm's parts", "timm", "timm's loader, transforms, optimizer and schedule", usual),
+        )
+    ]
+    scaling = Goal(f"at least {0.95 * cores:.3g} times", lambda row: row.ratio >= 0.95 * cores)
+    rows.append(Row(f"{what}: all cores", "1/s", ours, Side("one worker", "1", speed["one"]), scaling, rounds))
+    # a step multiplies and adds once forward, and twice backward: by inputs and by weights
+    achieved = 3 * 2 * workload.macs * speed["ours"] / 1e9
+    peak = found["peak"] * OPERATIONS_PER_STEP / 1e9
     return [
+        *rows,
         Row(
-            what=f"{what}: like for like",
-            unit="1/s",
-            ours=ours,
-            peer=Side("torch DataLoader, PIL transforms, else the same", each, found["like"]),
-            goal=goal,
-            rounds=rounds,
-        ),
-        Row(
-            what=f"{what}: as a user would",
-            unit="1/s",
-            ours=ours,
-            peer=Side("torch DataLoader, PIL transforms, torch's defaults", usual, found["user"]),
-            goal=goal,
+            what=f"{what}: share of the floating-point peak",
+            unit="GFLOP/s",
+            ours=Side("a sweep's workers, 6 per MAC and image", each, achieved),
+            peer=Side(f"float32 products of {SIDE} x {SIDE} matrices", each, peak),
+            goal=None,
             rounds=rounds,
         ),
     ]
 
 
-def _images_per_second(processes: Sequence[Process], workload: Workload, seconds: float) -> Callable[[], float]:
+def _steps_per_second(processes: Sequence[Process], seconds: float) -> Callable[[], float]:
     def run() -> float:
         for process in processes:
             process.train(seconds)
-        return workload.batch_size * sum(process.steps_per_second() for process in processes)
+        return sum(process.steps_per_second() for process in processes)
 
     return run
 
@@ -130,15 +148,14 @@ def _forked(workload: Workload, count: int) -> Iterator[list[Process]]:
 
 
 @contextlib.contextmanager
-def _programs(workload: Workload, settings: PeerSettings, count: int, threads: int | None) -> Iterator[list[Process]]:
-    """Start the peer's processes, with so many threads each or as many as torch takes."""
+def _programs(module: str, arguments: Sequence[str], count: int, threads: int | None) -> Iterator[list[Process]]:
+    """Start programs of this package, with so many threads each or as many as torch takes."""
     environment = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
     if threads is not None:
         environment.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    command = [json.dumps(dataclasses.asdict(part)) for part in (workload, settings)]
     programs = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.training_peer", *command],
+            [sys.executable, "-m", f"tests.benchmarks.{module}", *arguments],
             cwd=REPOSITORY,
             env=environment,
             stdin=subprocess.PIPE,

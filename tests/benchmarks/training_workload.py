@@ -43,6 +43,13 @@ class Workload:
         """Side of the images that the model sees."""
         return families.parse_base(self.base).architecture.pixels
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image, forward."""
+        base = families.parse_base(self.base)
+        family = families.get(base.family)
+        return int(family.count(family.row(base.architecture)[None], self.classes)[0][0])
+
     def model(self) -> Any:
         """Build the model."""
         base = families.parse_base(self.base)
