@@ -6,6 +6,7 @@ Every image has its own crop and its own flip. Nothing is kept between calls: al
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
@@ -68,8 +69,7 @@ class Augmentation:
         return images if settings is None else randaugmented(images, settings, seed)
 
     def _normalised(self, images: Tensor) -> Tensor:
-        mean = torch.tensor(self.mean, dtype=torch.float32, device=images.device)[:, None, None]
-        inverse = torch.tensor([1 / std for std in self.std], dtype=torch.float32, device=images.device)[:, None, None]
+        mean, inverse = _channel_constants(tuple(self.mean), tuple(self.std), images.device)
         images = images.sub_(mean).mul_(inverse)
         order = torch.channels_last if self.recipe.channels_last else torch.contiguous_format
         return images.contiguous(memory_format=order)
@@ -87,13 +87,15 @@ def shift_and_mirror(images: Tensor, shifts: Tensor, mirrored: Tensor) -> Tensor
         uint8 (B, 3, S, S), channels last in memory.
     """
     count, channels, side, _ = images.shape
-    places = torch.arange(side)
+    # what was drawn is small; the places are computed where the images are
+    shifts, mirrored = shifts.to(images.device, non_blocking=True), mirrored.to(images.device, non_blocking=True)
+    places = torch.arange(side, device=images.device)
     rows = _reflected(places + shifts[:, :1], side)
     columns = _reflected(torch.where(mirrored[:, None], side - 1 - places, places) + shifts[:, 1:], side)
-    starts = torch.arange(count)[:, None] * side
+    starts = torch.arange(count, device=images.device)[:, None] * side
     flat = ((starts + rows)[:, :, None] * side + columns[:, None, :]).flatten()
     pixels = images.permute(0, 2, 3, 1).reshape(-1, channels)
-    chosen = pixels.index_select(0, flat.to(images.device))
+    chosen = pixels.index_select(0, flat)
     return chosen.view(count, side, side, channels).permute(0, 3, 1, 2)
 
 
@@ -132,10 +134,10 @@ def cut_and_resize(images: Tensor, boxes: Tensor, mirrored: Tensor, pixels: int)
         float32 (B, 3, p, p), 0 to 255.
     """
     side = images.shape[-1]
+    boxes, mirrored = boxes.to(images.device, non_blocking=True), mirrored.to(images.device, non_blocking=True)
     rows = _interpolation(boxes[:, 0], boxes[:, 2], side, pixels)
     columns = _interpolation(boxes[:, 1], boxes[:, 3], side, pixels)
     columns = torch.where(mirrored[:, None, None], columns.flip(1), columns)
-    rows, columns = rows.to(images.device), columns.to(images.device)
     values = images.contiguous().to(torch.float32)
     return rows[:, None] @ values @ columns.transpose(1, 2)[:, None]
 
@@ -184,6 +186,14 @@ def mixed_up(images: Tensor, labels: Tensor, alpha: float, num_classes: int, see
     return mixed, targets
 
 
+@functools.lru_cache(maxsize=8)
+def _channel_constants(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return mean and 1 / std, float32 (3, 1, 1) each; kept, because to copy them to a graphics card waits for it."""
+    values = [mean, tuple(1 / value for value in std)]
+    first, second = (torch.tensor(value, dtype=torch.float32, device=device)[:, None, None] for value in values)
+    return first, second
+
+
 def _reflected(places: Tensor, side: int) -> Tensor:
     """Mirror places outside 0 to side-1 at the outermost pixels."""
     places = places.abs()
@@ -193,7 +203,7 @@ def _reflected(places: Tensor, side: int) -> Tensor:
 def _interpolation(start: Tensor, length: Tensor, side: int, pixels: int) -> Tensor:
     """Return float32 (B, pixels, side): weights of a triangular filter, rows summing to 1."""
     scale = (length / pixels)[:, None]
-    centres = start[:, None] + (torch.arange(pixels) + 0.5) * scale
-    distance = (torch.arange(side) + 0.5 - centres[:, :, None]).abs()
+    centres = start[:, None] + (torch.arange(pixels, device=start.device) + 0.5) * scale
+    distance = (torch.arange(side, device=start.device) + 0.5 - centres[:, :, None]).abs()
     weights = (1 - distance / scale.clamp(min=1)[:, :, None]).clamp(min=0)
     return weights / weights.sum(2, keepdim=True)

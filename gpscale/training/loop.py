@@ -47,7 +47,7 @@ class Training:
     ) -> None:
         """Set up optimizer, schedule and average; arguments as in `trainer.train`."""
         self.recipe, self.device = recipe, device
-        self._store, self._seed = store, seed
+        self._store, self._seed = store.near(device), seed
         images = len(store.train_indices)
         self.batch_size = schedule.batch_size_for(recipe, images)
         self.epoch_steps = schedule.steps_per_epoch(recipe, images)

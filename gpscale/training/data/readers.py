@@ -51,6 +51,28 @@ class MappedReader:
         return (torch.from_numpy(self.read(indices)) for indices in batches)
 
 
+class ResidentReader:
+    """Holds the decoded images on a device, so that no batch is copied there while it trains."""
+
+    def __init__(self, images: Pixels, device: torch.device) -> None:
+        """Copy all images.
+
+        Args:
+            images: uint8 (N, S, S, 3), 0 to 255.
+            device: Where to.
+        """
+        self._images = torch.tensor(images, device=device)
+
+    def read(self, indices: Indices) -> Pixels:
+        """Copy images back to the CPU."""
+        return next(self.read_all([indices])).cpu().numpy()
+
+    def read_all(self, batches: Sequence[Indices]) -> Iterator[torch.Tensor]:
+        """Yield images on the device, batch by batch."""
+        for indices in batches:
+            yield self._images.index_select(0, torch.from_numpy(indices).to(self._images.device, non_blocking=True))
+
+
 class EncodedFiles:
     """Encoded images that stay where they lie, one file each."""
 

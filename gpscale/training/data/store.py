@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from gpscale.errors import DataError
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.preparing import ENDS_FILE, IMAGES_FILE, LISTING_FILE, META_FILE, PACKED_FILE, prepare_store
-from gpscale.training.data.readers import EncodedFiles, MappedReader, PackedFile, Reader, StreamingReader
+from gpscale.training.data.readers import (
+    EncodedFiles,
+    MappedReader,
+    PackedFile,
+    Reader,
+    ResidentReader,
+    StreamingReader,
+)
 
 Indices = NDArray[np.int64]
 
@@ -102,6 +109,21 @@ class ImageStore:
         """The mapped images, uint8 (N, S, S, 3), 0 to 255; None where they are decoded while training."""
         return self.reader.images if isinstance(self.reader, MappedReader) else None
 
+    def near(self, device: torch.device) -> ImageStore:
+        """Return this store with its images on a graphics card, if they are stored and fit into half its free memory.
+
+        Args:
+            device: Where the training runs; on a CPU all workers share the mapped file.
+        """
+        if device.type != "cuda" or self.images is None or 2 * self.images.nbytes > torch.cuda.mem_get_info(device)[0]:
+            return self
+        return self.on(device)
+
+    def on(self, device: torch.device) -> ImageStore:
+        """Return this store with its images, which must be stored, on a device."""
+        assert self.images is not None
+        return dataclasses.replace(self, reader=ResidentReader(self.images, device))
+
     def batch(self, indices: Indices) -> torch.Tensor:
         """Return images.
 
@@ -120,7 +142,7 @@ class ImageStore:
             indices: One int64 (B,) for each batch.
 
         Yields:
-            uint8 (B, 3, S, S), 0 to 255, channels last in memory.
+            uint8 (B, 3, S, S), 0 to 255, channels last in memory, where the images are.
         """
         for images in self.reader.read_all(indices):
             yield images.permute(0, 3, 1, 2)

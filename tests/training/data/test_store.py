@@ -256,6 +256,18 @@ def test_images_without_files_of_their_own_are_packed_and_streamed(tmp_path):
         assert packed.fingerprint == stored.fingerprint
 
 
+def test_images_on_a_device_equal_the_mapped_ones(tmp_path):
+    store = ImageStore.prepare(DataConfig(), tmp_path, 32)
+    resident = store.on(torch.device("cpu"))
+    batches = [np.array([3, 1, 2]), np.array([9, 9])]
+    for own, its in zip(resident.batches(batches), store.batches(batches), strict=True):
+        assert torch.equal(own, its)
+        assert own.stride() == its.stride()
+    assert torch.equal(resident.batch(batches[0]), store.batch(batches[0]))
+    # workers of a CPU share the mapped file
+    assert store.near(torch.device("cpu")) is store
+
+
 def test_an_image_that_disappears_while_streaming_is_an_error(tmp_path):
     root = write_folder(tmp_path / "in")
     config = folder(root, memory_cap=100, stream_workers=0)
