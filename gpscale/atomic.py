@@ -14,10 +14,14 @@ TEMPORARY_SUFFIX = ".tmp"
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; on success it is synced and takes the name `path`, else it is removed.
 
     A crash at any moment leaves the old file or the new one.
+
+    Args:
+        path: File to write.
+        durable: Sync. Without, it takes a fraction of the time, and a power failure may undo it.
 
     Raises:
         StorageError: The file cannot be written.
@@ -33,12 +37,14 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         # mkstemp makes private files; results are meant to be read by whoever may read the directory.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-        sync_directory(path.parent)
+        if durable:
+            sync_directory(path.parent)
     except BaseException as error:
         # a directory that may not be written any more keeps it until it may
         with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpscale.atomic import atomic_file
+from gpscale.errors import RunDirError
 
 CURVE_FILE = "curve.csv"
 
@@ -36,11 +37,41 @@ class CurveRow:
     ema_top5: float
 
 
-def write_curve(directory: Path, rows: Sequence[CurveRow]) -> None:
-    """Write all rows atomically; floats are written so that they are read back exactly."""
+def write_curve(directory: Path, rows: Sequence[CurveRow], *, durable: bool = True) -> None:
+    """Write all rows atomically; floats are written so that they are read back exactly.
+
+    Args:
+        directory: The trial's directory.
+        rows: One for each epoch.
+        durable: As in `atomic_file`.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field.name for field in dataclasses.fields(CurveRow))
     writer.writerows([repr(value) for value in dataclasses.astuple(row)] for row in rows)
-    with atomic_file(directory / CURVE_FILE) as file:
+    with atomic_file(directory / CURVE_FILE, durable=durable) as file:
         file.write(text.getvalue().encode())
+
+
+def read_curve(directory: Path) -> list[CurveRow]:
+    """Return the rows of a trial's learning curve, none if it has no curve.
+
+    Args:
+        directory: The trial's directory.
+
+    Raises:
+        RunDirError: The file is damaged.
+    """
+    file = directory / CURVE_FILE
+    if not file.exists():
+        return []
+    try:
+        return [
+            CurveRow(int(row.pop("epoch")), int(row.pop("images")), **{name: float(row[name]) for name in row})
+            for row in csv.DictReader(io.StringIO(file.read_text()), strict=True)
+        ]
+    except (csv.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RunDirError(
+            f"{file} must hold a learning curve. Got {type(error).__name__}: {error}. "
+            "Run `gpscale doctor` on the run directory: it moves the damaged file away."
+        ) from None

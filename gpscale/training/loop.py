@@ -200,7 +200,7 @@ class Training:
         Raises:
             torch.OutOfMemoryError: Not even parts of two images fit.
         """
-        torch._foreach_copy_(self._statistics_before, self._statistics)
+        _copy(self._statistics, self._statistics_before)
         while True:
             try:
                 return self._backward_in_parts(inputs, targets, seed)
@@ -210,7 +210,7 @@ class Training:
                     raise
             # outside of the except clause, whose traceback holds the activations
             self.position.parts *= 2
-            torch._foreach_copy_(self._statistics, self._statistics_before)
+            _copy(self._statistics_before, self._statistics)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             logger.warning(
@@ -236,6 +236,12 @@ class Training:
             loss.backward()
             losses.append(loss.detach())
         return torch.stack(losses).sum()
+
+
+def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
+    # a single kernel on a graphics card, where one for each of a hundred tensors would take long
+    if sources:
+        torch._foreach_copy_(targets, sources)
 
 
 def adamw(model: nn.Module, recipe: Recipe, learning_rate: float) -> torch.optim.AdamW:

@@ -42,8 +42,9 @@ class Outcome:
     """A finished training.
 
     Attributes:
-        result: Equal bit for bit when repeated on the same build, device and precision.
-        measured: Times, memory and versions, which differ between repetitions; JSON values.
+        result: Equal bit for bit when repeated on the same build, device, precision and micro-batch.
+        measured: Times, memory, versions, and the micro-batch, which follows from the room on the graphics card: what
+            may differ between repetitions; JSON values.
     """
 
     result: TrainingResult

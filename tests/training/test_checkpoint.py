@@ -1,9 +1,10 @@
 import logging
+import resource
 
 import pytest
 import torch
 
-from gpscale.errors import RunDirError
+from gpscale.errors import RunDirError, StorageError
 from gpscale.training.checkpoint import CHECKPOINT_FILE, Position, load_checkpoint, remove_checkpoint, save_checkpoint
 from gpscale.training.curve import CurveRow
 
@@ -67,5 +68,18 @@ def test_a_failed_write_keeps_the_old_checkpoint_and_leaves_no_other_file(tmp_pa
     position, _ = saved(tmp_path)
     with pytest.raises(Exception, match=r"(?i)pickle"):
         save_checkpoint(tmp_path, "a", position, {"model": lambda: None})
+    assert load_checkpoint(tmp_path, "a", CPU)[0] == position
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_FILE]
+
+
+def test_a_checkpoint_that_finds_no_room_keeps_the_old_one_and_says_so(tmp_path):
+    position, states = saved(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(StorageError, match=r"checkpoint\.pt must be writable\. Got: File too large\. Make room"):
+            save_checkpoint(tmp_path, "a", Position(epoch=2), states)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert load_checkpoint(tmp_path, "a", CPU)[0] == position
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_FILE]
