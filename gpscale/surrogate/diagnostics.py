@@ -1,9 +1,11 @@
 """How well a surface predicts a trial that it has not seen, and whether it knows more than MACs do.
 
-Everything is leave-one-out, for one more training (noise included). The closed form at the fitted hyperparameters is
-not enough: four lengthscales that have seen a trial know something of it, and on accuracies of pure noise such scores
-prefer four factors to MACs nine times of ten. So the hyperparameters that judge a trial are fitted without it, in up to
-`MAX_FOLDS` folds of trials; given them, each trial of the fold is predicted from all others in closed form.
+Everything is leave-one-out, for one more training (noise included). What is left out is an architecture: where it was
+trained with several seeds, all its trainings at once, and what is predicted is their mean. The closed form at the
+fitted hyperparameters is not enough: four lengthscales that have seen a trial know something of it, and on accuracies
+of pure noise such scores prefer four factors to MACs nine times of ten. So the hyperparameters that judge a trial are
+fitted without it, in up to `MAX_FOLDS` folds; given them, each one of the fold is predicted from all others in closed
+form.
 
 A four-factor surface is worth having only if it beats a GP on log MACs alone; the verdict says whether it does.
 """
@@ -11,7 +13,7 @@ A four-factor surface is worth having only if it beats a GP on log MACs alone; t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,22 +22,25 @@ import numpy.typing as npt
 from gpscale.errors import FitError
 from gpscale.surrogate.posterior import FloatArray, GPPosterior
 from gpscale.surrogate.surface import Surface
+from gpscale.units import Z95
 
 MAX_FOLDS = 20
 """Most fits of hyperparameters for the scores of one GP; with no more trials than that, each trial has its own."""
 
-_Z95 = 1.959963984540054
+Rows = npt.NDArray[np.int64]
+"""Rows of observations, (k,) int64, k >= 1."""
+
 
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """Leave-one-out scores of one GP over n trials.
+    """Leave-one-out scores of one GP over n architectures.
 
     Attributes:
         rmse: Root mean squared error, a fraction of images.
-        nlpd: Mean negative log predictive density, nats per trial, of outcomes as fractions; lower is better.
+        nlpd: Mean negative log predictive density, nats each, of outcomes as fractions; lower is better.
         spearman: Rank correlation of predicted and measured, in [-1, 1]; 0 where predictions are all equal.
-        coverage: Share of trials inside their 95 % interval, in [0, 1].
+        coverage: Share of those inside their 95 % interval, in [0, 1].
     """
 
     rmse: float
@@ -46,11 +51,12 @@ class Scores:
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
-    """What one GP predicts of each of n trials that it has not seen, in the order of the surface's observations.
+    """What one GP predicts of each of n architectures that it has not seen.
 
     Attributes:
         mean: n fractions of images.
-        std: Standard deviation of one training (noise included), n fractions, > 0.
+        std: Standard deviation of what was measured: of one training (noise included), or of the mean of as many as
+            there were; n fractions, > 0.
     """
 
     mean: tuple[float, ...]
@@ -63,12 +69,13 @@ class Diagnostics:
 
     Attributes:
         outcome: `"top1"` or `"top5"`.
-        n: Trials.
+        n: Architectures.
         joint: Scores of the surface.
         log_macs: Scores of the GP on log MACs alone.
-        nlpd_gain: Mean gain of log density of the surface over `log_macs`, nats per trial.
-        nlpd_gain_error: Standard error of that mean over the trials.
-        measured: Outcome of each trial, n fractions, in the order of the surface's observations.
+        nlpd_gain: Mean gain of log density of the surface over `log_macs`, nats each.
+        nlpd_gain_error: Standard error of that mean.
+        measured: Outcome of each architecture, n fractions, in the order in which the surface's observations have them
+            first.
         joint_left_out: Predictions of the surface.
         log_macs_left_out: Predictions of the GP on log MACs alone.
     """
@@ -116,75 +123,103 @@ class Diagnostics:
         return cls(**fields)
 
 
-def leave_one_out(posterior: GPPosterior) -> tuple[FloatArray, FloatArray]:
-    """Predict each observation from all others, hyperparameters and standardisation as fitted.
+def leave_one_out(posterior: GPPosterior, groups: Sequence[Rows] | None = None) -> tuple[FloatArray, FloatArray]:
+    """Predict the mean of each group of observations from all others, hyperparameters and standardisation as fitted.
+
+    Args:
+        posterior: Of n observations.
+        groups: Rows of g groups that do not overlap; None for each observation on its own.
 
     Returns:
-        Mean and standard deviation of the observation (noise included), each (n,) float64, in the outcomes' unit.
+        Mean and standard deviation of the mean observation (noise included), each (g,) float64, in the outcomes' unit.
 
-    Source: Rasmussen and Williams 2006, Eqs. 5.10 to 5.12.
+    Source: Rasmussen and Williams 2006, Eqs. 5.10 to 5.12, with blocks of the inverse in the place of its diagonal.
     """
+    if groups is None:
+        groups = _each_alone(len(posterior.inputs))
     inverse_factor = np.linalg.solve(posterior.cholesky, np.eye(len(posterior.inputs)))
-    precision = np.square(inverse_factor).sum(axis=0)
-    residual = inverse_factor.T @ (inverse_factor @ posterior.standardised) / precision
-    mean = posterior.outcomes - posterior.outcome_std * residual
-    return mean, posterior.outcome_std / np.sqrt(precision)
+    weights = inverse_factor.T @ (inverse_factor @ posterior.standardised)
+    mean, std = np.empty(len(groups)), np.empty(len(groups))
+    for k, rows in enumerate(groups):
+        columns = inverse_factor[:, rows]
+        covariance = np.linalg.inv(columns.T @ columns)
+        mean[k] = np.mean(posterior.outcomes[rows] - posterior.outcome_std * (covariance @ weights[rows]))
+        std[k] = posterior.outcome_std * np.sqrt(covariance.mean())
+    return mean, std
 
 
 def cross_fit(
-    inputs: FloatArray, outcomes: FloatArray, seed: int = 0, restarts: int = 2
+    inputs: FloatArray,
+    outcomes: FloatArray,
+    groups: Sequence[Rows] | None = None,
+    seed: int = 0,
+    restarts: int = 2,
 ) -> tuple[FloatArray, FloatArray]:
-    """Predict each observation from all others, with hyperparameters and standardisation that have not seen it.
+    """Predict the mean of each group from all other observations, with hyperparameters that have not seen it.
 
     Args:
         inputs: (n, d) float64, in [0, 1].
         outcomes: (n,) float64, in any unit.
+        groups: Rows of g groups, which together are all; None for each observation on its own.
         seed: Fixes the restarts.
         restarts: Starting points of each fit's optimiser, >= 1.
 
     Returns:
-        Mean and standard deviation of the observation (noise included), each (n,) float64, in the outcomes' unit.
+        Mean and standard deviation of the mean observation (noise included), each (g,) float64, in the outcomes' unit.
     """
     from gpscale.surrogate.fit import fit_posteriors
 
-    folds = _folds(inputs, outcomes)
-    # All fits of a batch have as many trials: folds that are one short leave out one more.
-    longest = len(folds[0])
-    left_out = [np.append(fold, folds[k - 1][: longest - len(fold)]) for k, fold in enumerate(folds)]
+    if groups is None:
+        groups = _each_alone(len(outcomes))
+    folds = _folds(inputs, outcomes, groups)
+    rows_of = [np.concatenate([groups[member] for member in fold]) for fold in folds]
+    # All fits of a batch have as many trials: folds that are short leave out some more.
+    longest = max(map(len, rows_of))
+    others = [np.concatenate([rows_of[k - 1 - j] for j in range(len(folds) - 1)]) for k in range(len(folds))]
+    left_out = [np.append(rows, more[: longest - len(rows)]) for rows, more in zip(rows_of, others, strict=True)]
     kept = np.array([np.delete(np.arange(len(outcomes)), rows) for rows in left_out])
-    mean, std = np.empty_like(outcomes), np.empty_like(outcomes)
+    mean, std = np.empty(len(groups)), np.empty(len(groups))
     fits = fit_posteriors(inputs[kept], outcomes[kept], seed=seed, restarts=restarts)
     for fold, fitted in zip(folds, fits, strict=True):
         everything = dataclasses.replace(fitted, inputs=inputs, outcomes=outcomes)
-        found = leave_one_out(everything)
-        mean[fold], std[fold] = found[0][fold], found[1][fold]
+        mean[fold], std[fold] = leave_one_out(everything, [groups[member] for member in fold])
     return mean, std
 
 
-def diagnose(surface: Surface, macs: npt.ArrayLike, seed: int = 0, restarts: int = 2) -> Diagnostics:
+def diagnose(
+    surface: Surface,
+    macs: npt.ArrayLike,
+    groups: Sequence[Rows] | None = None,
+    seed: int = 0,
+    restarts: int = 2,
+) -> Diagnostics:
     """Score a surface beside a GP on log MACs alone, both fitted again without the trials that they are scored on.
 
     Args:
         surface: The surface.
         macs: Multiply-accumulates of its trials, (n,), > 0, in their order. Ratios to the base do as well.
+        groups: Rows of the trials of each architecture; None where each was trained once.
         seed: Fixes the restarts.
         restarts: Starting points of each fit's optimiser, >= 1.
 
     Raises:
         FitError: `macs` has another length, or is not positive and finite.
     """
-    counts, measured = np.asarray(macs, dtype=np.float64), surface.values
-    if counts.shape != measured.shape or not (np.isfinite(counts).all() and (counts > 0).all()):
+    counts, values = np.asarray(macs, dtype=np.float64), surface.values
+    if counts.shape != values.shape or not (np.isfinite(counts).all() and (counts > 0).all()):
         raise FitError(
-            f"Diagnostics need one positive number of MACs for each of {len(measured)} trials. Got an array of shape "
+            f"Diagnostics need one positive number of MACs for each of {len(values)} trials. Got an array of shape "
             f"{counts.shape}. Give the MACs of the very trials that the surface was fitted to."
         )
+    if groups is None:
+        groups = _each_alone(len(values))
+    measured = np.array([values[rows].mean() for rows in groups])
     logs = np.log(counts)
     # At fixed MACs the span is nothing but rounding; then every input is equal and the GP is a mean with noise.
     span = np.ptp(logs) if np.ptp(logs) > 1e-9 else np.inf
     alone = ((logs - logs.min()) / span)[:, None]
-    of_joint = cross_fit(surface.posterior.inputs, measured, seed, restarts)
-    of_macs = cross_fit(alone, measured, seed, restarts)
+    of_joint = cross_fit(surface.posterior.inputs, values, groups, seed, restarts)
+    of_macs = cross_fit(alone, values, groups, seed, restarts)
     (joint_scores, joint_losses), (alone_scores, alone_losses) = (_score(measured, *of) for of in (of_joint, of_macs))
     gains = alone_losses - joint_losses
     return Diagnostics(
@@ -200,13 +235,19 @@ def diagnose(surface: Surface, macs: npt.ArrayLike, seed: int = 0, restarts: int
     )
 
 
-def _folds(inputs: FloatArray, outcomes: FloatArray) -> list[npt.NDArray[np.int64]]:
-    """Split n trials into at most `MAX_FOLDS` folds of rows, by what the trials are and not by their order."""
-    order = np.lexsort((*inputs.T, outcomes))
+def _each_alone(n: int) -> list[Rows]:
+    return list(np.arange(n)[:, None])
+
+
+def _folds(inputs: FloatArray, outcomes: FloatArray, groups: Sequence[Rows]) -> list[Rows]:
+    """Split g groups into at most `MAX_FOLDS` folds of groups, by what the trials are and not by their order."""
+    first = [rows[0] for rows in groups]
+    mean = np.array([outcomes[rows].mean() for rows in groups])
+    order = np.lexsort((*inputs[first].T, mean))
     size = -(-len(order) // MAX_FOLDS)
     count = -(-len(order) // size)
     # Every count-th of the sorted outcomes, so that each fold leaves out the whole range of accuracies.
-    return [order[first::count] for first in range(count)]
+    return [order[begin::count] for begin in range(count)]
 
 
 def _score(measured: FloatArray, mean: FloatArray, std: FloatArray) -> tuple[Scores, FloatArray]:
@@ -220,6 +261,6 @@ def _score(measured: FloatArray, mean: FloatArray, std: FloatArray) -> tuple[Sco
         rmse=float(np.sqrt(np.mean(np.square(measured - mean)))),
         nlpd=float(losses.mean()),
         spearman=float(spearmanr(mean, measured).statistic) if ranked else 0.0,
-        coverage=float(np.mean(np.abs(z) <= _Z95)),
+        coverage=float(np.mean(np.abs(z) <= Z95)),
     )
     return scores, losses

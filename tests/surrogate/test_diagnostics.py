@@ -41,6 +41,43 @@ def test_closed_form_equals_leaving_each_trial_out() -> None:
         assert std[i] == pytest.approx(rest.observation_std(surface_std)[0], abs=1e-10)
 
 
+def test_closed_form_equals_leaving_each_group_out() -> None:
+    rng = np.random.default_rng(0)
+    groups = [np.array(rows) for rows in ([0, 5, 9], [1], [2, 3], [4], [6, 7, 8])]
+    places = np.empty(10, dtype=int)
+    for k, rows in enumerate(groups):
+        places[rows] = k
+    inputs, outcomes = rng.random((5, 2))[places], rng.random(10)
+    settings = {
+        "lengthscales": np.array([0.4, 0.9]),
+        "noise": 0.05,
+        "constant": 0.1,
+        "outcome_mean": 0.5,
+        "outcome_std": 0.2,
+    }
+    mean, std = leave_one_out(GPPosterior(inputs, outcomes, **settings), groups)
+    for k, rows in enumerate(groups):
+        kept = places != k
+        rest = GPPosterior(inputs[kept], outcomes[kept], **settings)
+        expected, surface_std = rest.predict(inputs[rows[:1]])
+        assert mean[k] == pytest.approx(expected[0], abs=1e-10)
+        # of the mean of so many trainings: they share the surface, each has noise of its own
+        assert std[k] == pytest.approx(np.sqrt(surface_std[0] ** 2 + rest.noise_std**2 / len(rows)), abs=1e-10)
+
+
+def test_another_seed_of_an_architecture_tells_nothing_of_its_score() -> None:
+    factors, macs = make_trials()
+    values = np.random.default_rng(5).uniform(0.4, 0.5, N)
+    twice = [np.array([k, N + k]) for k in range(N)]
+    surface = Surface.fit(np.tile(factors, (2, 1)), FACTOR_NAMES, np.tile(values, 2) + 0.001, restarts=1)
+    apart = diagnose(surface, np.tile(macs, 2), twice, restarts=1)
+    leaking = diagnose(surface, np.tile(macs, 2), restarts=1)
+    assert apart.n == N
+    np.testing.assert_allclose(apart.measured, values + 0.001)
+    assert apart.joint.rmse > 0.8 * values.std()
+    assert leaking.joint.rmse < 0.2 * values.std()
+
+
 def test_a_surface_that_sees_more_than_macs_is_told_so() -> None:
     factors, macs = make_trials()
     values = 0.6 + 0.1 * np.log(factors[:, 0]) - 0.05 * np.log(factors[:, 3])
