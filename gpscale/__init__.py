@@ -3,7 +3,8 @@
     import gpscale
     print(gpscale.recommend(macs="500M"))
 
-The public names are loaded when they are first used, so that importing the package imports nothing else.
+The public names, and the modules of the package, are loaded when they are first used, so that importing the package
+imports nothing else.
 """
 
 from __future__ import annotations
@@ -44,11 +45,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'gpscale' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return importlib.import_module(f"gpscale.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"gpscale.{name}":
+            raise
+        raise AttributeError(f"module 'gpscale' has no attribute {name!r}") from None
 
 
 def __dir__() -> list[str]:

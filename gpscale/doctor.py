@@ -98,9 +98,9 @@ def _damaged(run: RunDir) -> Iterator[tuple[Path, str, str]]:
 def _readers(run: RunDir) -> Iterator[tuple[Path, Callable[[], object], str]]:
     """Yield each file outside the trials' directories, how it is read, and what to do without it."""
     from gpscale.rules.gp_rule import GPRule
-    from gpscale.study import OUTCOMES
     from gpscale.surrogate.surface import Surface
     from gpscale.sweep import SweepConfig
+    from gpscale.trial import OUTCOMES
 
     yield (
         run.sweep_file,
@@ -127,7 +127,7 @@ def _readers(run: RunDir) -> Iterator[tuple[Path, Callable[[], object], str]]:
 
 
 def _damaged_in_trial(run: RunDir, trial_id: str) -> Iterator[tuple[Path, str, str]]:
-    from gpscale.training.curve import CURVE_FILE
+    from gpscale.training.curve import CURVE_FILE, read_curve
 
     record_file, curve = run.record_file(trial_id), run.trial(trial_id) / CURVE_FILE
     record = None
@@ -140,11 +140,12 @@ def _damaged_in_trial(run: RunDir, trial_id: str) -> Iterator[tuple[Path, str, s
     if curve.exists():
         try:
             _read_table(curve)
-        except ValueError as error:
+            read_curve(curve.parent)
+        except (ValueError, GpscaleError) as error:
             kept = "nothing: the trial's record is whole, only its learning curve is lost"
             yield curve, str(error), kept if record else f"{_SWEEP_AGAIN}: it is written anew"
-    # a finished trial has no checkpoint, and torch, which reads them, takes seconds to import
-    if record is None or record.result is None:
+    # a finished or stopped trial has no checkpoint, and torch, which reads them, takes seconds to import
+    if record is None or record.failure is not None:
         yield from _damaged_checkpoint(run, trial_id)
 
 

@@ -52,6 +52,10 @@ class BudgetError(GpscaleError, ValueError):
     """No architecture fits the budget of MACs."""
 
 
+class ImageSizeError(GpscaleError, ValueError):
+    """A family cannot take images of that many pixels."""
+
+
 class OutOfRangeError(GpscaleError, ValueError):
     """A budget lies outside the range that a study has measured."""
 
@@ -106,6 +110,14 @@ class TooManyFailuresError(GpscaleError, RuntimeError):
 
 class ClusterError(GpscaleError, RuntimeError):
     """A cluster cannot be reached, or cannot run trials."""
+
+
+class ExecutorError(GpscaleError, ValueError):
+    """The settings of an executor do not go together."""
+
+
+class MissingTrialError(GpscaleError, LookupError):
+    """A stored study does not hold a trial that it is asked for."""
 
 
 class PretrainedError(GpscaleError, ValueError):

@@ -96,13 +96,31 @@ def select(
     return ParetoSelection(
         indices=inside[np.sort(_survivors(objectives, count))],
         ranks=ranks,
-        hypervolume=_hypervolume(objectives, reference),
+        hypervolume=hypervolume(ratios[inside], accuracies[inside], reference),
         reference=reference,
         n_inside=len(inside),
         share=share,
         band=band,
         floor=floor,
     )
+
+
+def hypervolume(macs_ratio: npt.ArrayLike, top1: npt.ArrayLike, reference: tuple[float, float]) -> float:
+    """Return the area between a front and its worst corner, in units of base MACs x fraction of images.
+
+    Args:
+        macs_ratio: MACs over the base's, (n,), > 0.
+        top1: (n,), fractions in [0, 1].
+        reference: Worst corner: c and error; what is worse in either adds nothing.
+
+    Example:
+        >>> hypervolume([0.5], [0.6], (1.0, 1.0))
+        0.3
+    """
+    from pymoo.indicators.hv import HV
+
+    errors = 1.0 - np.asarray(top1, dtype=np.float64)
+    return float(HV(ref_point=np.array(reference))(np.column_stack([macs_ratio, errors])))
 
 
 def _checked(
@@ -156,9 +174,3 @@ def _survivors(objectives: npt.NDArray[np.float64], count: int) -> IntArray:
             return_indices=True,
         )
     return np.asarray(survivors, dtype=np.int64)
-
-
-def _hypervolume(objectives: npt.NDArray[np.float64], reference: tuple[float, float]) -> float:
-    from pymoo.indicators.hv import HV
-
-    return float(HV(ref_point=np.array(reference))(objectives))

@@ -23,7 +23,7 @@ from gpscale.rules.gp_rule import GPRule
 from gpscale.run_dir import RunDir, find_study, read_json
 from gpscale.search_space import SearchSpace
 from gpscale.surrogate.surface import Surface
-from gpscale.units import format_macs, parse_macs
+from gpscale.units import Z95, format_macs, parse_macs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 Method = Literal["rule", "surface"]
 
 _PREFERRED_C = 0.5
-_INTERVAL = 1.959963984540054  # 97.5 % point of the standard normal distribution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -387,5 +386,5 @@ def _predict_top1(
         return None, f"study {fitted.name!r} trained on {fitted.num_classes} classes, not {num_classes}"
     predicted = fitted.surface.predict(space.factors[index][None])
     mean, std = float(predicted.mean[0]), float(predicted.observation_std[0])
-    low, middle, high = (min(1.0, max(0.0, mean + side * _INTERVAL * std)) for side in (-1, 0, 1))
+    low, middle, high = (min(1.0, max(0.0, mean + side * Z95 * std)) for side in (-1, 0, 1))
     return Interval(middle, low, high), ""

@@ -31,12 +31,13 @@ DEFAULT_STUDY = "cifar10"
 _LOCK_SECONDS = 0.5
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part.
 
     Args:
         path: File to write; its directory is made if absent.
         content: Text (written as UTF-8) or bytes.
+        durable: As in `atomic_file`.
 
     Raises:
         StorageError: It cannot be written.
@@ -45,13 +46,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError.of(path, error) from error
-    with atomic_file(path) as file:
+    with atomic_file(path, durable=durable) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
-def write_json(path: Path, values: Any) -> None:
+def write_json(path: Path, values: Any, *, durable: bool = True) -> None:
     """Write JSON that a person can read, atomically; NaN and infinity are refused."""
-    write_atomically(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
+    write_atomically(path, json.dumps(values, indent=2, allow_nan=False) + "\n", durable=durable)
 
 
 def read_json(path: Path) -> Any:
@@ -97,6 +98,21 @@ class RunDir:
     def name(self) -> str:
         """The directory's own name."""
         return self.path.resolve().name
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it lies among the studies that ship with the package."""
+        return self.path.resolve().parent == SHIPPED_STUDIES.resolve()
+
+    @property
+    def reference(self) -> str:
+        """What to call it by, so that `find_study` finds this one: a shipped study's name, else its path from here."""
+        if self.is_shipped:
+            return self.name
+        path, here = self.path.resolve(), Path.cwd()
+        text = str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+        # a bare name would be taken for the shipped study's
+        return os.path.join(os.curdir, text) if text in shipped_studies() else text
 
     @property
     def sweep_file(self) -> Path:
@@ -165,9 +181,14 @@ class RunDir:
         """The final record of one trial."""
         return self.trial(trial_id) / "record.json"
 
-    def write_record(self, record: TrialRecord) -> None:
-        """Write the record of a trial that has ended; atomic and durable."""
-        write_json(self.record_file(record.id), record.to_dict())
+    def write_record(self, record: TrialRecord, *, durable: bool = True) -> None:
+        """Write the record of a trial that has ended, atomically.
+
+        Args:
+            record: The record.
+            durable: As in `atomic_file`.
+        """
+        write_json(self.record_file(record.id), record.to_dict(), durable=durable)
 
     def record(self, trial_id: str) -> TrialRecord | None:
         """Return the record of one trial, None while it has none.
@@ -199,9 +220,14 @@ class RunDir:
         trials = self.path / "trials"
         return sorted(entry.name for entry in trials.iterdir() if entry.is_dir()) if trials.is_dir() else []
 
-    def remove_leftovers(self) -> None:
-        """Remove the temporary files that a killed process has left; only for the holder of the lock."""
-        for leftover in self.path.rglob(f".*{TEMPORARY_SUFFIX}"):
+    def remove_leftovers(self, trial_id: str | None = None) -> None:
+        """Remove the temporary files that a killed process has left; only for the holder of the lock.
+
+        Args:
+            trial_id: A trial that does not run; None for all files, while none does.
+        """
+        directory = self.path if trial_id is None else self.trial(trial_id)
+        for leftover in directory.rglob(f".*{TEMPORARY_SUFFIX}"):
             leftover.unlink(missing_ok=True)
 
     @contextlib.contextmanager
@@ -264,6 +290,21 @@ def _lock_within(seconds: float, handle: int) -> None:
 def shipped_studies() -> list[str]:
     """Return the names of the studies that ship with the package."""
     return sorted(entry.name for entry in SHIPPED_STUDIES.iterdir() if (entry / "sweep.yaml").is_file())
+
+
+def find_own_run(run: str) -> RunDir:
+    """Find a run directory to write into, which a study that ships with the package is only by its path.
+
+    Raises:
+        RunDirError: It is the name of a shipped study.
+        UnknownNameError: There is no such run directory.
+    """
+    if run in shipped_studies():
+        raise RunDirError(
+            f"What is written into must be a run directory of yours. Got {run!r}, which ships with gpscale. Give the "
+            f"path of a run, such as {Path('runs', run)}, or of a copy of {SHIPPED_STUDIES / run}."
+        )
+    return find_study(run)
 
 
 def find_study(study: str | os.PathLike[str] | None = None) -> RunDir:

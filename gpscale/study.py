@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import html
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,38 +15,38 @@ import pandas as pd
 import yaml
 
 from gpscale import families, recommender
-from gpscale.errors import BudgetError, FitError, OutOfRangeError, RunDirError, UnknownNameError
+from gpscale.errors import BudgetError, FitError, OutOfRangeError, RunDirError
 from gpscale.factors import FACTOR_NAMES, Bounds
 from gpscale.plotting.methods import PlotMethods
 from gpscale.recommender import Recommendation
+from gpscale.replicates import averaged
 from gpscale.rules.gp_rule import GPRule
 from gpscale.run_dir import RunDir, find_study, opening_comment, read_json
 from gpscale.search_space import SearchSpace
 from gpscale.surrogate.surface import Fixed, Surface
 from gpscale.surrogate.views import SurfaceGrid, SurfaceLine, SurfaceProfile
 from gpscale.training.curve import CURVE_FILE, CurveRow
-from gpscale.trial import TrialRecord, TrialState
+from gpscale.trial import TrialRecord, TrialState, check_outcome
 from gpscale.trial_table import TrialTable
 from gpscale.units import format_macs, parse_macs
 
 if TYPE_CHECKING:
     from gpscale.surrogate.diagnostics import Diagnostics
 
-OUTCOMES = ("top1", "top5")
-
-STUDY_SCHEMA = 2
-"""Form of `study.json`: 2 added each trial's left-out predictions."""
+STUDY_SCHEMA = 3
+"""Form of `study.json`: 2 added each trial's left-out predictions, 3 the noise between seeds, and stopped trials."""
 
 TRIAL_COLUMNS = (
     "id", "state", "c", "macs", "params", *FACTOR_NAMES, "pixels", "top1", "top5", "top1_raw", "top5_raw",
     "validation_loss", "train_loss", "epochs", "seed", "seconds", "images_per_second", "reason", "detail",
+    "architecture",
 )  # fmt: skip
 _MAIN_COLUMNS = ("id", "state", "c", "macs", "params", *FACTOR_NAMES, "pixels", "top1", "top5", "epochs", "reason")
 _TRIAL_TYPES = {
     **dict.fromkeys(TRIAL_COLUMNS, "float64"),
-    **dict.fromkeys(("id", "state", "reason", "detail"), "str"),
+    **dict.fromkeys(("id", "state", "reason", "detail", "architecture"), "str"),
     **dict.fromkeys(("macs", "params", "pixels", "seed"), "int64"),
-    "epochs": "Int64",  # a failed trial has none
+    "epochs": "Int64",  # a trial without a result has none
 }
 
 
@@ -154,7 +155,8 @@ class Study(PlotMethods):
         """One row for each trial that has ended, ordered by MACs.
 
         Columns: `TRIAL_COLUMNS`; accuracies are fractions in [0, 1], `macs` multiply-accumulates of one image, `c` the
-        same over the base's, the four factors realised, `seconds` of training and evaluation.
+        same over the base's, the four factors realised, `seconds` of training and evaluation, `architecture` its
+        integers as JSON.
         """
         base = families.parse_base(self.settings["base"])
         rows = [_trial_row(record, base, self.base.macs) for record in self.run.records()]
@@ -162,9 +164,18 @@ class Study(PlotMethods):
         return TrialTable(table.sort_values(["macs", "id"], ignore_index=True))
 
     @property
-    def finished(self) -> pd.DataFrame:
-        """The rows of `trials` that have a result."""
+    def trainings(self) -> pd.DataFrame:
+        """The rows of `trials` that have a result: one row a training, replicates among them."""
         return self.trials[self.trials["state"] == TrialState.FINISHED].reset_index(drop=True)
+
+    @functools.cached_property
+    def finished(self) -> pd.DataFrame:
+        """One row for each architecture that has a result: the mean over its replicates, where there are any.
+
+        Columns: those of `trials`; `trainings`, how many the accuracies, losses and speed are the mean of, and
+        `seconds` the sum of; `top1_first`, top-1 of the first seed alone, which `id` and `seed` are of.
+        """
+        return averaged(self.trainings)
 
     @functools.cached_property
     def curves(self) -> pd.DataFrame:
@@ -230,7 +241,10 @@ class Study(PlotMethods):
 
     @functools.cached_property
     def pareto(self) -> pd.DataFrame:
-        """The Pareto set: the surviving trials ordered by MACs, with `rank` (1 = not dominated)."""
+        """The Pareto set: the surviving trials ordered by MACs, with `rank` (1 = not dominated).
+
+        Ranks are by measured top-1, or by what else the sweep's `fit.pareto_values` says.
+        """
         if self.facts["pareto"] is None:
             raise FitError(f"Study {self.name!r} has no Pareto set: {self.facts['rule_missing']}")
         ranks = pd.Series(self.facts["pareto"]["ranks"], name="rank")
@@ -244,8 +258,7 @@ class Study(PlotMethods):
             UnknownNameError: `outcome` is neither.
             FitError: There is no surface of top-5, because it was the same in all trials.
         """
-        if outcome not in OUTCOMES:
-            raise UnknownNameError.of("outcome", outcome, OUTCOMES)
+        check_outcome(outcome)
         if self.facts["diagnostics"][outcome] is None:
             raise FitError(f"Study {self.name!r} has no surface of {outcome}: it is the same in all trials. Use top1.")
         return Surface.from_dict(read_json(self.run.surface_file(outcome)))
@@ -265,12 +278,15 @@ class Study(PlotMethods):
             x: Factor of the first axis.
             y: Factor of the second axis; None for a line.
             outcome: `"top1"` or `"top5"`.
-            fixed: Where the other factors are held: by name (absent ones at 1), or all at one value.
-            size: Points a side.
+            fixed: Where the other factors are held: by name (absent ones at 1), or all at one value; within what the
+                trials span, or 1.
+            size: Points a side, >= 2.
 
         Raises:
             UnknownNameError: A name is no factor.
-            FitError: A factor did not vary in the sweep.
+            FitError: A factor did not vary in the sweep, or `size` is below 2.
+            FactorError: A value of `fixed` is no positive number.
+            OutOfRangeError: A value of `fixed` lies outside what the trials span.
 
         Example:
             >>> Study().surface("resolution", "width", size=50).mean.shape
@@ -301,6 +317,13 @@ class Study(PlotMethods):
                 f"{' and '.join(surface.names)}, at fixed MACs already. Use `surface` for it."
             )
         candidates = self.space.feasible((1 - tolerance) * held, (1 + tolerance) * held)
+        if not len(candidates):
+            low, high = (format_macs(macs) for macs in (self.space.macs.min(), self.space.macs.max()))
+            raise FitError(
+                f"An iso-MAC profile needs architectures of the MACs that it holds. Got {format_macs(held)}, within "
+                f"{tolerance:.0%}, but the space of study {self.name!r} spans {low} to {high}. Hold others, or raise "
+                "`tolerance`."
+            )
         return surface.profile(factor, candidates.factors)
 
     def summary(self, shares: Sequence[float] = (0.25, 0.5, 0.75, 1.0)) -> dict[str, Any]:
@@ -331,7 +354,9 @@ class Study(PlotMethods):
         states = self.trials["state"].value_counts().to_dict()
         begun = [trial_id for trial_id in self.run.trial_ids() if not self.run.record_file(trial_id).exists()]
         states[str(TrialState.RUNNING if running else TrialState.INTERRUPTED)] = len(begun)
-        states[str(TrialState.PENDING)] = max(0, self.settings["trials"] - len(self.trials) - len(begun))
+        # replicates are planned when the trials have ended
+        ended = int((self.trials["seed"] == self.settings["seed"]).sum())
+        states[str(TrialState.PENDING)] = max(0, self.settings["trials"] - ended - len(begun))
         finished = self.finished
         best = finished.nlargest(1, "top1")[["top1", "macs", "c"]].to_dict("records")
         return {
@@ -340,9 +365,13 @@ class Study(PlotMethods):
             "planned": self.settings["trials"],
             "running": running,
             "trials": states,
-            "failures": self.trials.loc[self.trials["reason"] != "", ["id", "reason", "detail"]].to_dict("records"),
+            "failures": self._reasons(TrialState.FAILED),
+            "stops": self._reasons(TrialState.STOPPED),
             "best": best[0] if best else None,
         }
+
+    def _reasons(self, state: TrialState) -> list[dict[Hashable, Any]]:
+        return self.trials.loc[self.trials["state"] == state, ["id", "reason", "detail"]].to_dict("records")
 
     def _verdicts(self) -> list[str]:
         return [scores["verdict"] for scores in self.facts["diagnostics"].values() if scores]
@@ -367,7 +396,7 @@ class Study(PlotMethods):
 
     def recommend(self, macs: str | float, **options: Any) -> Recommendation:
         """Recommend an architecture for a budget by this study; options as in `gpscale.recommend`."""
-        return recommender.recommend(macs, study=self.run.path, **options)
+        return recommender.recommend(macs, study=self.run.reference, **options)
 
 
 def _trial_row(record: TrialRecord, base: families.Base, base_macs: int) -> dict[str, Any]:
@@ -378,6 +407,7 @@ def _trial_row(record: TrialRecord, base: families.Base, base_macs: int) -> dict
     result = dataclasses.asdict(record.result) if record.result else {}
     return {
         **dict(zip(FACTOR_NAMES, family.realised(base, row)[0], strict=True)),
+        "architecture": json.dumps(record.trial.architecture, sort_keys=True),
         **{key: value for key, value in result.items() if key in TRIAL_COLUMNS},
         "id": record.id,
         "state": str(record.state),
@@ -388,6 +418,6 @@ def _trial_row(record: TrialRecord, base: families.Base, base_macs: int) -> dict
         "seed": record.trial.seed,
         "seconds": record.measured.get("train_seconds", np.nan) + record.measured.get("evaluate_seconds", np.nan),
         "images_per_second": record.measured.get("images_per_second", np.nan),
-        "reason": str(record.failure) if record.failure else "",
-        "detail": record.detail,
+        "reason": str(record.failure) if record.failure else record.stopped.rule if record.stopped else "",
+        "detail": str(record.stopped) if record.stopped else record.detail,
     }

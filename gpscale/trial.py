@@ -12,19 +12,25 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from gpscale.errors import UnknownNameError
+
 SCHEMA = 1
+
+OUTCOMES = ("top1", "top5")
+"""Accuracies that a trial is measured by and surfaces are fitted to."""
 
 NEUTRAL_RECIPE_VALUES: dict[str, object] = {}
 """Recipe fields added after schema 1, each with the value that means "as before"; left out of the hash then."""
 
 
 class TrialState(enum.StrEnum):
-    """Where a trial stands. All but `FINISHED`, `FAILED` are not final."""
+    """Where a trial stands. `FINISHED`, `STOPPED` and `FAILED` are final."""
 
     PENDING = "pending"
     RUNNING = "running"
     INTERRUPTED = "interrupted"
     FINISHED = "finished"
+    STOPPED = "stopped"
     FAILED = "failed"
 
 
@@ -109,16 +115,47 @@ class Result:
 
 
 @dataclasses.dataclass(frozen=True)
+class Stop:
+    """Why a trial was not to be trained to its end; equal bit for bit when repeated, as a result is.
+
+    Attributes:
+        rule: Name of the rule that said so.
+        epoch, epochs: After which epoch it counts as stopped, and of how many.
+        top1: Its top-1 then, EMA weights, a fraction in [0, 1].
+        optimistic: The most that its final top-1 was thought to become.
+        front: The best final top-1 of earlier trials with at most its MACs.
+        evidence: Earlier trials whose learning curves say how much can be gained.
+    """
+
+    rule: str
+    epoch: int
+    epochs: int
+    top1: float
+    optimistic: float
+    front: float
+    evidence: int
+
+    def __str__(self) -> str:
+        return (
+            f"after epoch {self.epoch} of {self.epochs}: top-1 {self.top1:.1%}, in the end at best "
+            f"{self.optimistic:.1%}; the front has {self.front:.1%} at its MACs"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class TrialRecord:
     """What is kept of a trial: its identity, and a result or the reason why there is none.
 
     Attributes:
         id: The trial's id when it was planned; stored, never recomputed.
         trial: The identity.
-        result: None when the trial failed.
-        failure: None when the trial finished.
+        result: None unless the trial finished.
+        failure: None unless the trial failed.
         detail: The error in one line, when the trial failed.
-        measured: Times, host and the like, which differ between repetitions.
+        measured: Times, host and the like, which differ between repetitions. Of a trial that counts as stopped,
+            `trained` says what was trained all the same, while earlier trials had not ended: `epochs`, and `result` or
+            `failure` if it came so far.
+        stopped: None unless the trial was stopped.
     """
 
     id: str
@@ -127,11 +164,14 @@ class TrialRecord:
     failure: FailureReason | None = None
     detail: str = ""
     measured: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    stopped: Stop | None = None
 
     @property
     def state(self) -> TrialState:
-        """`FINISHED` or `FAILED`."""
-        return TrialState.FINISHED if self.result is not None else TrialState.FAILED
+        """`FINISHED`, `STOPPED` or `FAILED`."""
+        if self.result is not None:
+            return TrialState.FINISHED
+        return TrialState.FAILED if self.stopped is None else TrialState.STOPPED
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON values in three parts: identity, result, measured."""
@@ -141,6 +181,7 @@ class TrialRecord:
             "identity": self.trial.to_dict(),
             "result": dataclasses.asdict(self.result) if self.result else None,
             "failure": {"reason": str(self.failure), "detail": self.detail} if self.failure else None,
+            "stopped": dataclasses.asdict(self.stopped) if self.stopped else None,
             "measured": dict(self.measured),
         }
 
@@ -152,6 +193,8 @@ class TrialRecord:
             KeyError, TypeError, ValueError: The values are not those of a record.
         """
         failure = values["failure"]
+        # records of earlier versions have none
+        stopped = values.get("stopped")
         return cls(
             id=values["id"],
             trial=Trial.from_dict(values["identity"]),
@@ -159,6 +202,7 @@ class TrialRecord:
             failure=FailureReason(failure["reason"]) if failure else None,
             detail=failure["detail"] if failure else "",
             measured=values["measured"],
+            stopped=Stop(**stopped) if stopped else None,
         )
 
 
@@ -181,3 +225,14 @@ class Progress:
     images_total: int
     images_per_second: float
     loss: float
+
+
+def check_outcome(name: object) -> str:
+    """Return `name` if it is an outcome.
+
+    Raises:
+        UnknownNameError: It is not.
+    """
+    if name not in OUTCOMES:
+        raise UnknownNameError.of("outcome", name, OUTCOMES)
+    return str(name)

@@ -1,4 +1,4 @@
-"""Quantities as people write them: "500M", "1.8G"."""
+"""Quantities as people write them: "500M", "1.8G", "95 %"."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import math
 import re
 
 from gpscale.errors import UnitError
+
+Z95 = 1.959963984540054
+"""Standard deviations from the mean of a normal distribution to either end of a 95 % interval."""
 
 _SCALES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _PATTERN = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([KMGT]?)\s*(?:MACs?)?\s*", re.IGNORECASE)

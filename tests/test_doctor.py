@@ -16,10 +16,10 @@ from gpscale.errors import RunDirError
 from gpscale.run_dir import RunDir
 from gpscale.sweep.fit import fit_run
 from gpscale.training.checkpoint import CHECKPOINT_FILE, Position, save_checkpoint
-from gpscale.training.curve import CURVE_FILE
+from gpscale.training.curve import CURVE_FILE, CurveRow, write_curve
 from tests.synthetic_runs import snapshot, write_run
 
-CURVE = "epoch,top1\n1,0.5\n2,0.6\n"
+CURVE = [CurveRow(epoch, 100 * epoch, 1.5, 1.5, 0.5, 0.9, 1.5, 0.5, 0.9) for epoch in (1, 2)]
 BEGUN = "0123456789abcdef"
 
 
@@ -35,7 +35,7 @@ def run(fitted: RunDir, tmp_path: Path) -> RunDir:
     """Return a fitted run of twelve trials, one of them with a curve, and one trial in the middle of its training."""
     shutil.copytree(fitted.path, tmp_path / "run")
     run = RunDir(tmp_path / "run")
-    (run.trial(min(set(run.trial_ids()) - {BEGUN})) / CURVE_FILE).write_text(CURVE)
+    write_curve(run.trial(min(set(run.trial_ids()) - {BEGUN})), CURVE)
     begun = run.trial(BEGUN)
     begun.mkdir()
     save_checkpoint(begun, BEGUN, Position(epoch=1), {})
@@ -51,6 +51,14 @@ def garble(path: Path) -> None:
     middle = len(content) // 2
     content[middle : middle + 40] = np.random.default_rng(0).bytes(40)
     path.write_bytes(content)
+
+
+def test_a_table_that_is_no_learning_curve_is_damaged(run: RunDir) -> None:
+    curve = run.trial(min(set(run.trial_ids()) - {BEGUN})) / CURVE_FILE
+    curve.write_text("epoch,top1\n1,0.5\n2,0.6\n")
+    [finding] = examine(run)
+    assert "must hold a learning curve" in finding.damage
+    assert not curve.exists()
 
 
 def test_a_sound_run_has_no_findings_and_is_left_as_it_was(run: RunDir) -> None:

@@ -19,7 +19,7 @@ from gpscale.sweep import fit_run
 from gpscale.training.curve import CurveRow, write_curve
 from tests.synthetic_runs import BASE, SLOPES, write_run
 
-TEXTS = ("id", "state", "reason", "detail")
+TEXTS = ("id", "state", "reason", "detail", "architecture")
 COUNTS = ("macs", "params", "pixels", "seed")
 
 
@@ -166,7 +166,7 @@ def test_the_diagnostics_say_that_the_factors_matter(fitted: Study) -> None:
 def test_a_summary_is_json_without_nan_and_has_what_a_reader_wants(fitted: Study) -> None:
     summary = json.loads(json.dumps(fitted.summary(), allow_nan=False))
     assert summary["study"] == "known_rule"
-    assert summary["trials"] == {"planned": 40, "finished": 38, "failed": 2}
+    assert summary["trials"] == {"planned": 40, "finished": 38, "failed": 2, "stopped": 0}
     assert [row["c"] for row in summary["rule"]] == [0.25, 0.5, 0.75, 1.0]
     assert [row["c"] for row in summary["recommendations"]] == [0.25, 0.5, 0.75, 1.0]
     assert all(row["macs"] <= row["budget"] for row in summary["recommendations"])
@@ -222,7 +222,7 @@ def test_a_fit_of_another_version_is_refused_and_fitting_again_mends_it(tmp_path
     fit_run(run, figures=False)
     stored = json.loads(run.study_file.read_text())
     run.study_file.write_text(json.dumps({**stored, "schema": 1}))
-    with pytest.raises(RunDirError, match=r"must be of schema 2\. Got 1.*Run `gpscale fit .*old`"):
+    with pytest.raises(RunDirError, match=r"must be of schema 3\. Got 1.*Run `gpscale fit .*old`"):
         _ = Study(run).facts
     assert fit_run(run, figures=False).facts["schema"] == 2
 

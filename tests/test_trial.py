@@ -10,7 +10,7 @@ import pytest
 
 from gpscale import trial as trial_module
 from gpscale.run_dir import find_study, shipped_studies
-from gpscale.trial import FailureReason, Result, Trial, TrialRecord, TrialState
+from gpscale.trial import FailureReason, Result, Stop, Trial, TrialRecord, TrialState
 
 TRIAL = Trial(
     family="mobilevitv2",
@@ -32,6 +32,7 @@ RESULT = Result(
     macs=29_000_000,
     params=1_116_163,
 )
+STOP = Stop("dominated", epoch=3, epochs=8, top1=0.4, optimistic=0.551, front=0.583, evidence=9)
 
 
 def replaced(**changes: Any) -> Trial:
@@ -101,6 +102,7 @@ def test_a_trial_is_read_back_from_json() -> None:
         TrialRecord(TRIAL.id, TRIAL, RESULT, measured={"seconds": 1.5, "host": "here"}),
         TrialRecord(TRIAL.id, TRIAL, None, FailureReason.OUT_OF_MEMORY, "Killed by signal 9."),
         TrialRecord("0" * 16, TRIAL, RESULT),
+        TrialRecord(TRIAL.id, TRIAL, None, stopped=STOP, measured={"trained": {"epochs": 5}}),
     ],
 )
 def test_a_record_is_read_back_from_json_bit_for_bit(record: TrialRecord) -> None:
@@ -121,6 +123,21 @@ def test_a_record_keeps_result_and_measured_apart() -> None:
     assert values["result"] == dataclasses.asdict(RESULT)
     assert values["measured"] == {"seconds": 1.5}
     assert values["state"] == "finished"
+
+
+def test_a_record_of_a_stopped_trial_says_when_and_why() -> None:
+    record = TrialRecord(TRIAL.id, TRIAL, None, stopped=STOP)
+    assert record.state is TrialState.STOPPED
+    values = record.to_dict()
+    assert (values["state"], values["result"], values["failure"]) == ("stopped", None, None)
+    assert values["stopped"] == dataclasses.asdict(STOP)
+    assert str(STOP) == "after epoch 3 of 8: top-1 40.0%, in the end at best 55.1%; the front has 58.3% at its MACs"
+
+
+def test_a_record_of_an_earlier_version_is_of_a_trial_that_was_not_stopped() -> None:
+    values = TrialRecord(TRIAL.id, TRIAL, RESULT).to_dict()
+    del values["stopped"]
+    assert TrialRecord.from_dict(values) == TrialRecord(TRIAL.id, TRIAL, RESULT)
 
 
 def test_a_record_without_a_result_has_failed() -> None:

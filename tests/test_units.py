@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gpscale
 from gpscale.errors import GpscaleError, UnitError
-from gpscale.units import format_macs, parse_macs
+from gpscale.units import Z95, format_macs, parse_macs
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,12 @@ def test_macs_that_are_printed_are_read_back_to_a_tenth_of_a_million(macs: int) 
 )
 def test_macs_are_printed_with_one_decimal_and_a_unit(macs: int, written: str) -> None:
     assert format_macs(macs) == written
+
+
+def test_95_percent_of_a_normal_distribution_lie_between_the_ends_of_the_interval() -> None:
+    assert pytest.approx(0.95, abs=1e-15) == math.erf(Z95 / math.sqrt(2))
+
+
+def test_the_ends_of_an_interval_are_written_once() -> None:
+    package = Path(gpscale.__file__).parent
+    assert [file.name for file in package.rglob("*.py") if "1.95996" in file.read_text()] == ["units.py"]

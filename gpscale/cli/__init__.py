@@ -31,6 +31,10 @@ Run = Annotated[
     str,
     typer.Argument(metavar="RUN", help="Run directory, or a shipped study's name.", autocompletion=completion.studies),
 ]
+OwnRun = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="Run directory; it is written into.", autocompletion=completion.runs),
+]
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="Sweep file (YAML).")]
 Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")]
 Retry = Annotated[
@@ -83,14 +87,14 @@ def count(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="For example mobilevitv2_200@128 or mobilevitv2_100@224x448.")
     ],
-    classes: Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")] = 1000,
+    num_classes: Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")] = 1000,
     json: Json = False,
     check: Annotated[bool, typer.Option("--check", help="Count again with torch's flop counter and compare.")] = False,
 ) -> None:
     """Count MACs and parameters of a model, exactly."""
     from gpscale.cli import show
 
-    show.count(model, classes, check=check, as_json=json)
+    show.count(model, num_classes, check=check, as_json=json)
 
 
 @app.command()
@@ -122,7 +126,11 @@ def sweep(
         bool, typer.Option("--dry-run", help="Print the plan and an estimated time; write nothing.")
     ] = False,
     executor: Annotated[
-        str, typer.Option(help="Where trials run: local (this machine) or ray (a cluster, or a Ray started here).")
+        str,
+        typer.Option(
+            help="Where trials run: local (this machine), ray (a cluster, or a Ray started here), or replay (nowhere: "
+            "a study answers them)."
+        ),
     ] = "local",
     address: Annotated[
         str | None, typer.Option(metavar="auto|HOST:PORT", help="Ray cluster that this machine belongs to.")
@@ -131,6 +139,19 @@ def sweep(
     gpus: Annotated[
         float | None, typer.Option(help="Ray: graphics cards that a trial reserves, 0.25 for four trials on a card.")
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="STUDY",
+            help="Replay: run directory or shipped study that answers the trials.",
+            autocompletion=completion.studies,
+        ),
+    ] = None,
+    stop: Annotated[
+        str | None,
+        typer.Option(metavar="dominated", help="End trials early that cannot reach the front any more; default: none."),
+    ] = None,
     runs: Runs = Path("runs"),
     json: Json = False,
 ) -> None:
@@ -138,8 +159,9 @@ def sweep(
     from gpscale.cli import sweeping
     from gpscale.cli.executors import ExecutorOptions
 
-    where = ExecutorOptions(executor, workers, address, cpus, gpus)
-    overrides = [*set, *([f"trials={trials}"] if trials is not None else [])]
+    where = ExecutorOptions(executor, workers, address, cpus, gpus, source)
+    options = {"trials": trials, "stop": stop}
+    overrides = [*set, *(f"{key}={value}" for key, value in options.items() if value is not None)]
     run = runs / sweeping.run_name(name or sweep_file.stem)
     if dry_run:
         sweeping.dry_run(sweep_file, overrides, run, where, as_json=json)
@@ -156,7 +178,7 @@ def status(run: Run, json: Json = False) -> None:
 
 
 @app.command()
-def fit(run: Run, json: Json = False) -> None:
+def fit(run: OwnRun, json: Json = False) -> None:
     """Fit surfaces, Pareto set and rule again on the finished trials."""
     from gpscale.cli import sweeping
 
@@ -195,7 +217,7 @@ def plot(
 
 @app.command()
 def fidelity(
-    run: Run,
+    run: OwnRun,
     trials: Annotated[int, typer.Option(min=2, help="Trials to train for longer, in all.")] = 8,
     epochs_factor: Annotated[int, typer.Option(min=2, help="Epochs over those of the study.")] = 4,
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time; default: one per core.")] = None,
@@ -216,9 +238,26 @@ def fidelity(
 
 
 @app.command()
-def doctor(
+def replay(
     run: Run,
-    look: Annotated[bool, typer.Option("--look", help="Name what is damaged and move nothing.")] = False,
+    stop: Annotated[str, typer.Option(metavar="dominated", help="Rule that ends trials early.")] = "dominated",
+    workers: Annotated[int, typer.Option(min=1, help="Trials at a time; with many a trial is stopped later.")] = 1,
+    bootstrap: Annotated[int, typer.Option(min=2, max=10_000, help="Resamples of the trials.")] = 1000,
+    json: Json = False,
+) -> None:
+    """Show what ending trials early would have saved and lost.
+
+    Replays the learning curves of a study in the order of its plan; trains nothing and writes nothing.
+    """
+    from gpscale.cli import replaying
+
+    replaying.replay(run, stop, workers, bootstrap, as_json=json)
+
+
+@app.command()
+def doctor(
+    run: OwnRun,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Name what is damaged and move nothing.")] = False,
     json: Json = False,
 ) -> None:
     """Find what is damaged in a run directory and set it aside.
@@ -227,7 +266,7 @@ def doctor(
     """
     from gpscale.cli import mending
 
-    mending.doctor(run, look=look, as_json=json)
+    mending.doctor(run, dry_run=dry_run, as_json=json)
 
 
 @app.command()
@@ -243,14 +282,14 @@ def recommend(
         str | None,
         typer.Option(help="Base model, for example mobilevitv2_100@128.", autocompletion=completion.bases),
     ] = None,
-    classes: Annotated[int | None, typer.Option(min=1, help="Outputs of the classifier.")] = None,
+    num_classes: Annotated[int | None, typer.Option(min=1, help="Outputs of the classifier.")] = None,
     method: Annotated[str, typer.Option(help="rule or surface.", autocompletion=completion.methods)] = "rule",
     json: Json = False,
 ) -> None:
     """Recommend an architecture that fits a budget."""
     from gpscale.cli import show
 
-    show.recommendation(macs, study, base, classes, method, as_json=json)
+    show.recommendation(macs, study, base, num_classes, method, as_json=json)
 
 
 @app.command()
@@ -259,7 +298,9 @@ def studies(
         str | None,
         typer.Argument(metavar="NAME", help="A study, to see its card.", autocompletion=completion.studies),
     ] = None,
-    runs: Runs = Path("runs"),
+    runs: Annotated[
+        Path | None, typer.Option("--runs", help="Directory of the run directories; default: runs.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """List the studies that there are, or show one's card."""

@@ -11,7 +11,7 @@ from gpscale.cli.sweeping import failure_reasons
 from gpscale.comparison.fidelity import choose, run_fidelity
 from gpscale.execution import LocalExecutor
 from gpscale.report.card import write_card
-from gpscale.run_dir import find_study
+from gpscale.run_dir import find_own_run, find_study
 
 
 def fidelity(
@@ -26,10 +26,11 @@ def fidelity(
 ) -> None:
     """Train some of a study's trials for longer, then print how the rankings compare."""
     reasons = failure_reasons(retry)
+    directory = find_own_run(run)
     executor = LocalExecutor(workers=workers)
     with listener(as_json=as_json, workers=executor.workers) as progress:
         study = run_fidelity(
-            find_study(run),
+            directory,
             executor,
             trials=trials,
             factor=factor,

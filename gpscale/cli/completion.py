@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import glob
+import os
 from typing import get_args
 
 
 def studies(incomplete: str) -> list[str]:
-    """Return the shipped studies, the run directories below `runs`, and those whose path begins so."""
+    """Return the shipped studies, and what `runs` does."""
     from gpscale.run_dir import shipped_studies
 
-    begun = [*Path().glob("runs/*/sweep.yaml"), *(Path().glob(f"{incomplete}*/sweep.yaml") if incomplete else ())]
-    return _matching(incomplete, [*shipped_studies(), *(str(file.parent) for file in begun)])
+    return sorted([*_matching(incomplete, shipped_studies()), *runs(incomplete)])
+
+
+def runs(incomplete: str) -> list[str]:
+    """Return the run directories below `runs`, and those whose path, or whose parent's, begins so."""
+    if incomplete and os.path.isfile(os.path.join(incomplete, "sweep.yaml")):
+        return [incomplete]
+    begun = f"{glob.escape(incomplete)}*" if incomplete else os.path.join("runs", "*")
+    # a level further down only where there is none: a run directory may hold another
+    files = glob.glob(os.path.join(begun, "sweep.yaml")) or glob.glob(os.path.join(begun, "*", "sweep.yaml"))
+    return sorted(os.path.dirname(file) for file in files)
 
 
 def reasons(incomplete: str) -> list[str]:

@@ -6,8 +6,11 @@ import dataclasses
 from typing import Any
 
 from gpscale import execution
-from gpscale.errors import ClusterError
+from gpscale.errors import ExecutorError
 from gpscale.execution import Executor
+
+_OWN = {"ray": ("address", "cpus", "gpus"), "replay": ("source",)}
+"""Options that one executor alone has."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +23,7 @@ class ExecutorOptions:
         address: `--address`, None where it is left out; for Ray alone, like the next two.
         cpus: `--cpus`.
         gpus: `--gpus`.
+        source: `--from`, None where it is left out; for replay alone.
     """
 
     executor: str = "local"
@@ -27,6 +31,7 @@ class ExecutorOptions:
     address: str | None = None
     cpus: float | None = None
     gpus: float | None = None
+    source: str | None = None
 
     def make(self, **settings: Any) -> Executor:
         """Make the executor.
@@ -36,13 +41,23 @@ class ExecutorOptions:
 
         Raises:
             UnknownNameError: There is none of that name.
-            ClusterError: An option is for another executor, or cannot be.
+            ExecutorError: An option is for another executor, or is missing.
+            ClusterError: An option for a cluster cannot be.
         """
         kind = execution.get(self.executor)
-        given = {name: value for name in ("address", "cpus", "gpus") if (value := getattr(self, name)) is not None}
-        if given and self.executor != "ray":
-            raise ClusterError(
-                f"{', '.join(f'--{name}' for name in given)} must come with --executor ray. Got --executor "
-                f"{self.executor}. Add it, or leave the rest out."
+        given: dict[str, Any] = {}
+        for owner, names in _OWN.items():
+            own = {name: value for name in names if (value := getattr(self, name)) is not None}
+            if own and self.executor != owner:
+                options = ", ".join("--from" if name == "source" else f"--{name}" for name in own)
+                raise ExecutorError(
+                    f"{options} must come with --executor {owner}. Got --executor {self.executor}. Add it, or leave "
+                    "the rest out."
+                )
+            given |= own
+        if self.executor == "replay" and self.source is None:
+            raise ExecutorError(
+                "--executor replay must come with --from. Got none. Name the study that answers the trials: its run "
+                "directory, or a shipped one."
             )
         return kind(workers=self.workers, **given, **settings)

@@ -33,17 +33,27 @@ class Listener(Protocol):
 
 @contextmanager
 def listener(*, as_json: bool, workers: int) -> Iterator[Listener]:
-    """Yield the listener that suits the output: bars where standard error is a terminal."""
+    """Yield the listener that suits the output: bars where standard error is a terminal.
+
+    One that is interrupted from the keyboard says how to go on.
+    """
     from rich.console import Console
 
-    if as_json:
-        yield _JsonLines()
-    elif (console := Console(stderr=True)).is_terminal:
-        bars = _Bars(console)
-        with bars.progress:
-            yield bars
-    else:
-        yield _Lines(workers)
+    try:
+        if as_json:
+            yield _JsonLines()
+        elif (console := Console(stderr=True)).is_terminal:
+            bars = _Bars(console)
+            with bars.progress:
+                yield bars
+        else:
+            yield _Lines(workers)
+    except KeyboardInterrupt:
+        if as_json:
+            _json_line("interrupted")
+        else:
+            _say("Interrupted. What has finished is kept. Run the same command again to go on.")
+        raise
 
 
 class _JsonLines:
@@ -53,7 +63,7 @@ class _JsonLines:
         self._spoke: dict[str, float] = {}
 
     def plan(self, plan: Plan) -> None:
-        _json_line("plan", trials=len(plan.trials), done=len(plan.done))
+        _json_line("plan", what=plan.what, trials=len(plan.trials), done=len(plan.done))
 
     def event(self, event: Event) -> None:
         if isinstance(event, Started):
@@ -64,8 +74,13 @@ class _JsonLines:
                 _json_line("progress", **_progress(event.progress))
         elif isinstance(event, Ended):
             top1 = event.record.result.top1 if event.record.result else None
+            stopped = event.record.stopped
             _json_line(
-                "ended", trial=event.record.id, state=str(event.record.state), top1=top1, detail=event.record.detail
+                "ended",
+                trial=event.record.id,
+                state=str(event.record.state),
+                top1=top1,
+                detail=str(stopped) if stopped else event.record.detail,
             )
 
 
@@ -79,7 +94,7 @@ class _Lines:
 
     def plan(self, plan: Plan) -> None:
         self._total, self._ended = len(plan.trials), len(plan.done)
-        _say(f"{self._total} trials, {self._ended} done before, {self._workers} at a time")
+        _say(f"{self._total} {plan.what}, {self._ended} done before, {self._workers} at a time")
 
     def event(self, event: Event) -> None:
         if isinstance(event, Ended):
@@ -120,7 +135,7 @@ class _Bars:
         self._all: Any = None
 
     def plan(self, plan: Plan) -> None:
-        self._all = self.progress.add_task("trials", total=len(plan.trials), completed=len(plan.done), note="")
+        self._all = self.progress.add_task(plan.what, total=len(plan.trials), completed=len(plan.done), note="")
 
     def event(self, event: Event) -> None:
         if isinstance(event, Started):
@@ -144,6 +159,8 @@ class _Bars:
 
 
 def _outcome(record: TrialRecord) -> str:
+    if record.stopped is not None:
+        return f"{record.id} stopped {record.stopped}"
     if record.result is None:
         return f"{record.id} failed: {record.failure}: {record.detail}"
     seconds = record.measured.get("train_seconds", 0.0) + record.measured.get("evaluate_seconds", 0.0)

@@ -16,25 +16,26 @@ if TYPE_CHECKING:
 _STEPS_SHOWN = 20
 
 
-def count(model: str, classes: int, *, check: bool, as_json: bool) -> None:
+def count(model: str, num_classes: int, *, check: bool, as_json: bool) -> None:
     """Print MACs and parameters of a model."""
     from gpscale import families
 
     base, (height, width) = families.parse_model(model)
     family = families.get(base.family)
-    macs, params = family.count(family.row(base.architecture)[None], classes, (height, width))
+    macs, params = family.count(family.row(base.architecture)[None], num_classes, (height, width))
     values = {
         "model": model,
         "height": height,
         "width": width,
-        "classes": classes,
+        "classes": num_classes,
         "macs": int(macs[0]),
         "params": int(params[0]),
     }
     if check:
         from gpscale.counting import count_module
 
-        counted = count_module(family.build(base.architecture, classes), (height, width))
+        built = family.build(base.architecture, num_classes, image_size=(height, width))
+        counted = count_module(family.inference_form(built), (height, width))
         if counted != (values["macs"], values["params"]):
             raise GpscaleError(
                 "The closed form must equal torch's flop counter. "
@@ -44,7 +45,7 @@ def count(model: str, classes: int, *, check: bool, as_json: bool) -> None:
     if as_json:
         print_json(values)
         return
-    print(f"{model}, {classes} classes, {height} x {width} px")
+    print(f"{model}, {num_classes} classes, {height} x {width} px")
     print(f"MACs        {values['macs']:>16,}   {format_macs(int(macs[0]))}")
     print(f"parameters  {values['params']:>16,}")
     if check:
@@ -115,18 +116,20 @@ def status(run: str, *, as_json: bool) -> None:
     print("a sweep is running here" if values["running"] else "no sweep is running here")
     for failure in values["failures"]:
         print(f"failed {failure['id']}: {failure['reason']}: {failure['detail']}")
+    for stop in values["stops"]:
+        print(f"stopped {stop['id']}: {stop['reason']} {stop['detail']}")
     if values["best"]:
         best = values["best"]
         print(f"best top-1 so far: {best['top1']:.1%} at {format_macs(best['macs'])} MACs (c = {best['c']:.2f})")
 
 
 def recommendation(
-    macs: str, study: str | None, base: str | None, classes: int | None, method: str, *, as_json: bool
+    macs: str, study: str | None, base: str | None, num_classes: int | None, method: str, *, as_json: bool
 ) -> None:
     """Print a recommendation."""
     from gpscale.recommender import recommend
 
-    found = recommend(macs, study=study, base=base, num_classes=classes, method=method)  # type: ignore[arg-type]
+    found = recommend(macs, study=study, base=base, num_classes=num_classes, method=method)  # type: ignore[arg-type]
     if as_json:
         print_json(found.to_dict())
     else:

@@ -59,14 +59,14 @@ def info(*, as_json: bool) -> None:
         print(f"{name:<16}{value}")
 
 
-def studies(name: str | None, runs: Path, *, as_json: bool) -> None:
+def studies(name: str | None, runs: Path | None, *, as_json: bool) -> None:
     """Print all studies, or one study's card."""
     if name is not None:
-        _study(name, as_json=as_json)
+        _study(name, runs, as_json=as_json)
         return
     from gpscale.study_list import list_studies
 
-    entries = list_studies(runs)
+    entries = list_studies(runs or Path("runs"))
     if as_json:
         print_json([{**dataclasses.asdict(entry), "verdict": entry.verdict} for entry in entries])
         return
@@ -88,11 +88,13 @@ def studies(name: str | None, runs: Path, *, as_json: bool) -> None:
     print("images: source, to train + to validate; c: MACs over the base's. One study's card: gpscale studies NAME")
 
 
-def _study(name: str, *, as_json: bool) -> None:
-    from gpscale.run_dir import find_study
+def _study(name: str, runs: Path | None, *, as_json: bool) -> None:
+    from gpscale.run_dir import RunDir, find_study
     from gpscale.study import Study
 
-    run = find_study(name)
+    # a directory that was asked for comes before the shipped studies
+    own = RunDir(runs / name) if runs is not None else None
+    run = own if own is not None and own.sweep_file.is_file() else find_study(name)
     card = run.card_file.read_text() if run.card_file.exists() else None
     if as_json:
         summary = Study(run).summary() if run.study_file.exists() else None
@@ -106,7 +108,7 @@ def _study(name: str, *, as_json: bool) -> None:
     else:
         from gpscale.cli.show import status
 
-        status(name, as_json=False)
+        status(run.reference, as_json=False)
 
 
 def _print_markdown(text: str) -> None:

@@ -11,10 +11,11 @@ from gpscale.cli.executors import ExecutorOptions
 from gpscale.cli.output import console, print_json
 from gpscale.cli.progress import listener
 from gpscale.comparison.fidelity import measure_fidelity
-from gpscale.errors import RunDirError, UnitError, UnknownNameError
+from gpscale.errors import ExecutorError, RunDirError, UnitError, UnknownNameError
 from gpscale.factors import FACTOR_NAMES
+from gpscale.replicates import SeedNoise
 from gpscale.report.card import write_card
-from gpscale.run_dir import RunDir, find_study
+from gpscale.run_dir import RunDir, find_own_run
 from gpscale.study import Study
 from gpscale.sweep import SweepConfig, fewest_trials, fit_run, run_sweep
 from gpscale.sweep.estimate import estimate
@@ -84,6 +85,10 @@ def failure_reasons(names: Sequence[str]) -> list[FailureReason]:
 
 def dry_run(sweep_file: Path, overrides: Sequence[str], run: Path, where: ExecutorOptions, *, as_json: bool) -> None:
     """Print what a sweep would do and about how long it takes; write nothing."""
+    if where.executor == "replay":
+        raise ExecutorError(
+            "--dry-run estimates how long trainings take. --executor replay trains nothing. Leave one of them out."
+        )
     config = SweepConfig.load(sweep_file, overrides)
     _warn_of_too_few(config)
     with where.make() as executor:
@@ -101,6 +106,11 @@ def dry_run(sweep_file: Path, overrides: Sequence[str], run: Path, where: Execut
         f"estimated time: {found.seconds / 60:.1f} minutes with {found.workers} workers, from a calibration of "
         f"{len(found.calibration)} models on this machine"
     )
+    if config.replicates > 1:
+        print(
+            f"afterwards, not estimated: {' and '.join(config.replicated)} with {config.replicates - 1} more "
+            f"seed{'s' if config.replicates > 2 else ''} each"
+        )
 
 
 def _warn_of_too_few(config: SweepConfig) -> None:
@@ -114,7 +124,7 @@ def _warn_of_too_few(config: SweepConfig) -> None:
 
 def fit(run: str, *, as_json: bool) -> None:
     """Fit a run directory again, compare its long trainings again, and print what was found."""
-    directory = find_study(run)
+    directory = find_own_run(run)
     with directory.locked():
         measure_fidelity(directory)
         study = fit_run(directory)
@@ -129,12 +139,16 @@ def show_study(study: Study, *, as_json: bool) -> None:
         print_json(summary)
         return
     trials = summary["trials"]
+    stopped = f"{trials['stopped']} stopped and not fitted, " if trials["stopped"] else ""
     print(
         f"\n{study.name}: base {study.base.name}, {format_macs(study.base.macs)} MACs; {trials['finished']} trials "
-        f"finished, {trials['failed']} failed, {summary['seconds'] / 60:.1f} minutes of training in all"
+        f"finished, {trials['failed']} failed, {stopped}{summary['seconds'] / 60:.1f} minutes of training in "
+        "all"
     )
     for verdict in summary["verdicts"]:
         print(verdict)
+    if summary["seed_noise"]["top1"]:
+        print(f"Noise between seeds, top-1: {SeedNoise(**summary['seed_noise']['top1'])}.")
     if summary["fidelity"]:
         print(summary["fidelity"]["verdict"])
     if summary["pareto"] is not None:

@@ -22,7 +22,7 @@ from gpscale.run_dir import RunDir, read_json, write_json
 from gpscale.study import Study
 from gpscale.sweep import Plan, SweepConfig, count_classes
 from gpscale.sweep.config import FREE_TO_CHANGE
-from gpscale.sweep.driver import describe, open_images, run_plan
+from gpscale.sweep.driver import describe, image_facts, open_images, run_plan
 from gpscale.trial import FailureReason, Trial, TrialState
 
 SCHEMA = 1
@@ -127,7 +127,7 @@ def run_fidelity(
         run.remove_leftovers()
         store = open_images(config, run, num_classes)
         chosen = choose(run, trials, factor)
-        describe(_long_config(run, chosen), store, run.fidelity)
+        describe(_long_config(run, chosen), image_facts(config, store), run.fidelity)
         # the choice is on disk before the first training starts, so that a kill does not change it
         rows = [{"id": one.short_id, "long_id": one.trial.id, "c": one.c, "depth": one.depth} for one in chosen]
         write_json(run.fidelity_file, _compare(run, rows, factor))
@@ -172,9 +172,12 @@ def _check_overrides(config: SweepConfig, run: RunDir) -> None:
 
 
 def _long_config(run: RunDir, chosen: Sequence[LongTrial]) -> SweepConfig:
-    """Return the study's sweep with the long trainings' epochs and number; the images stay where the study has them."""
+    """Return the study's sweep with the long trainings' epochs and number, none of which is stopped.
+
+    The images stay where the study has them.
+    """
     return SweepConfig.load(
-        run.sweep_file, [f"recipe.epochs={chosen[0].trial.recipe['epochs']}", f"trials={len(chosen)}"]
+        run.sweep_file, [f"recipe.epochs={chosen[0].trial.recipe['epochs']}", f"trials={len(chosen)}", "stop=null"]
     )
 
 

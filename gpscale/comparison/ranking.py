@@ -7,10 +7,11 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from gpscale.units import Z95
+
 BINS = 3
 """Bins of c of about equal numbers of trials."""
 
-_Z95 = 1.959963984540054
 _FIELLER = 0.437
 _FEWEST_FOR_INTERVAL = 5
 
@@ -94,7 +95,7 @@ def agreement(first: NDArray[np.float64], second: NDArray[np.float64]) -> Agreem
     low = high = None
     if n >= _FEWEST_FOR_INTERVAL:
         farthest = 1 - 1 / (n * (n - 1) / 2)
-        z, error = np.arctanh(np.clip(tau, -farthest, farthest)), _Z95 * np.sqrt(_FIELLER / (n - 4))
+        z, error = np.arctanh(np.clip(tau, -farthest, farthest)), Z95 * np.sqrt(_FIELLER / (n - 4))
         low, high = min(float(np.tanh(z - error)), tau), max(float(np.tanh(z + error)), tau)
     return Agreement(n, tau, float(found.pvalue), low, high)
 

@@ -12,11 +12,18 @@ The contract tests then run over it. What they hold:
 - every job ends with exactly one `Ended`, whose record lies in the run directory by then; a `Started` of the same trial
   comes before it, any number of `Progressed` between them;
 - jobs start in the order in which they are given; a result depends neither on that order nor on the number of workers;
-- a trial that fails, crashes or is killed costs only itself: it ends with a record that says why;
-- a trial that takes longer than `timeout` from its start is killed, and its record says so; its checkpoint stays;
-- closing the generator early, or an exception thrown into it, ends all its trials and leaves no process; the trials it
-  cuts off get no record, so that they go on from their checkpoint in the next run;
+- a trial that fails costs only itself: it ends with a record that says why;
+- a trial that cannot write its files ends the run with a `StorageError`; it and those that are cut off get no record;
+- a trial that is asked to stop ends with the record that it is given, or with its own if it has written that by then;
+- closing the generator early, or an exception thrown into it, ends all its trials; the trials it cuts off get no
+  record, so that they go on from their checkpoint in the next run;
 - a job whose trial already has a record ends with that record.
+
+Of one that `isolates` its trials, moreover:
+
+- a trial that crashes or is killed costs only itself, too;
+- a trial that takes longer than `timeout` from its start is killed, and its record says so; its checkpoint stays;
+- no process of a trial outlives the loop over the events.
 """
 
 from __future__ import annotations
@@ -28,6 +35,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from gpscale.errors import UnknownNameError
+from gpscale.execution.stored import StoredTrials
 from gpscale.trial import Progress, Trial, TrialRecord
 
 
@@ -108,6 +116,14 @@ class Executor(Protocol):
 
     name: str
 
+    isolates: bool
+    """Whether each trial has a process of its own, which may crash or hang and can be killed."""
+
+    @property
+    def stored(self) -> StoredTrials | None:
+        """The study that answers its trials; None where the trials need images of their own."""
+        ...
+
     @property
     def workers(self) -> int:
         """Trials that run at the same time."""
@@ -118,6 +134,14 @@ class Executor(Protocol):
 
         Args:
             jobs: Trials in the order in which they are to start, no trial twice.
+        """
+        ...
+
+    def stop(self, record: TrialRecord) -> None:
+        """End a trial, between two events; nothing happens if it does not run.
+
+        Args:
+            record: The record that it ends with, unless it has written its own by then.
         """
         ...
 

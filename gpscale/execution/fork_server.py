@@ -23,8 +23,9 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
@@ -130,10 +131,11 @@ def serve(descriptor: int, owner: int, preload: Sequence[str]) -> None:
         preload: Modules to import.
     """
     connection = Connection(descriptor)
-    for module in preload:
-        # a child that needs the module says what is wrong with it, in its own log
-        with contextlib.suppress(ImportError):
-            importlib.import_module(module)
+    with _leaving_with(owner):
+        for module in preload:
+            # a child that needs the module says what is wrong with it, in its own log
+            with contextlib.suppress(ImportError):
+                importlib.import_module(module)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     gc.collect()
     gc.freeze()  # collections in a child then leave the shared pages alone
@@ -222,6 +224,26 @@ class _Server:
             traceback.print_exc()
             return 1
         return 0
+
+
+@contextlib.contextmanager
+def _leaving_with(owner: int) -> Iterator[None]:
+    """End this process as soon as its owner is gone, whatever it does; there must be no child yet."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(PARENT_CHECK_SECONDS):
+            if os.getppid() != owner:
+                os._exit(0)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        # a process with a second thread must not fork
+        done.set()
+        watcher.join()
 
 
 def _kill_group(leader: int) -> None:

@@ -79,6 +79,8 @@ class LocalExecutor:
     """
 
     name = "local"
+    isolates = True
+    stored = None
 
     def __init__(
         self,
@@ -109,6 +111,7 @@ class LocalExecutor:
         self._preload = tuple(preload)
         self._server: ForkServer | None = None
         self._progress: _ProgressPipe | None = None
+        self._running: dict[str, _Running] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -138,8 +141,7 @@ class LocalExecutor:
             RunDirError: A record in the run directory is damaged.
             StorageError: A trial cannot write its files; it and those that run get no record.
         """
-        waiting = deque(jobs)
-        running: dict[str, _Running] = {}
+        waiting, running = deque(jobs), self._running
         lives = SERVER_LIVES
         try:
             while waiting or running:
@@ -165,7 +167,22 @@ class LocalExecutor:
         finally:
             # left early, by an exception or by closing the generator: no trial outlives the loop over its events
             if running:
+                running.clear()
                 self.close()
+
+    def stop(self, record: TrialRecord) -> None:
+        """End a trial, between two events; nothing happens if it does not run.
+
+        Args:
+            record: The record that it ends with, unless it has written its own by then.
+        """
+        one = self._running.get(record.id)
+        if one is None or self._server is None:
+            return
+        one.final = record
+        # where the server is gone, its trials are too: `run` notices, and starts them again
+        with contextlib.suppress(EOFError):
+            self._server.kill(record.id)
 
     def _started(self) -> tuple[ForkServer, _ProgressPipe]:
         if self._server is None or self._progress is None:
@@ -207,7 +224,7 @@ class LocalExecutor:
             if status - CANNOT_WRITE in errno.errorcode:
                 number = status - CANNOT_WRITE
                 raise StorageError.of(run.trial(job.trial.id), OSError(number, os.strerror(number)))
-            record = TrialRecord(
+            record = one.final or TrialRecord(
                 id=job.trial.id,
                 trial=job.trial,
                 result=None,
@@ -220,11 +237,19 @@ class LocalExecutor:
 
 @dataclasses.dataclass
 class _Running:
-    """A trial that runs; `deadline` is a time of the monotonic clock."""
+    """A trial that runs.
+
+    Attributes:
+        job: The trial.
+        deadline: When its time is up, by the monotonic clock.
+        killed: It has taken too long.
+        final: Its record, if it was asked to stop.
+    """
 
     job: Job
     deadline: float
     killed: bool = False
+    final: TrialRecord | None = None
 
 
 class _ProgressPipe:

@@ -49,6 +49,8 @@ class RayExecutor:
     """
 
     name = "ray"
+    isolates = True
+    stored = None
 
     def __init__(
         self,
@@ -161,6 +163,18 @@ class RayExecutor:
         finally:
             # no trial outlives the loop over its events, and workers that have not come yet are not waited for
             self._dismiss([hand for hand in self._hands if not hand.is_idle])
+
+    def stop(self, record: TrialRecord) -> None:
+        """End a trial, between two events; nothing happens if it does not run.
+
+        It ends at its next report.
+
+        Args:
+            record: The record that it ends with, unless it has written its own by then.
+        """
+        for hand in self._hands:
+            if hand.job is not None and hand.job.trial.id == record.id:
+                hand.actor.stop.remote(record)
 
     def _hire(self, waiting: int, places: _Places) -> None:
         """Ask for workers up to the number that there is work for; they come when the cluster has room."""

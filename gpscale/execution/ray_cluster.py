@@ -103,7 +103,7 @@ class Cluster:
         actor = self.ray.remote(
             num_cpus=self._cpus,
             num_gpus=self._gpus_of_a_trial(),
-            # one thread to run trials, one to be told to leave
+            # one thread to run trials, one to be told to stop or to leave
             max_concurrency=2,
             scheduling_strategy="SPREAD",
         )(kind)

@@ -36,6 +36,7 @@ from gpscale.errors import ClusterError
 from gpscale.execution.base import Ended, Event, Job, RunTrial, Started
 from gpscale.execution.local import LocalExecutor
 from gpscale.run_dir import RunDir
+from gpscale.trial import TrialRecord
 
 CHUNK_BYTES = 16 * 2**20
 """How much of the images travels at a time."""
@@ -109,7 +110,7 @@ class Source:
 
 
 class Worker:
-    """Runs one trial at a time; an actor with two threads, so that it can be asked to leave while a trial runs."""
+    """Runs one trial at a time; an actor with two threads, so that it can be told things while a trial runs."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -119,6 +120,7 @@ class Worker:
         self._hold = _hold(self._session)
         self._own = self._session / f"worker-{uuid.uuid4().hex}"
         self._connection, theirs = Pipe()
+        self._sending = threading.Lock()
         program = (
             f"import sys; sys.path[:] = {sys.path!r}; from gpscale.execution.ray_worker import keep; "
             f"keep({theirs.fileno()})"
@@ -169,7 +171,9 @@ class Worker:
             GpscaleError: What the local executor raises.
         """
         if job is not None:
-            self._connection.send(self._localised(job, files or {}))
+            localised = self._localised(job, files or {})
+            with self._sending:
+                self._connection.send(localised)
         said: list[Event | Brought] = []
         try:
             while not said or self._connection.poll():
@@ -179,6 +183,12 @@ class Worker:
                 # without its keeper this worker is of no use; the driver gets another one
                 os._exit(1)
         return said
+
+    def stop(self, record: TrialRecord) -> None:
+        """End the trial that runs with this record, if it is that trial."""
+        # without its keeper, `advance` ends this worker
+        with contextlib.suppress(OSError), self._sending:
+            self._connection.send(record)
 
     def leave(self) -> None:
         """End the trial that runs, and leave no file behind."""
@@ -228,9 +238,15 @@ def keep(descriptor: int) -> None:
     with LocalExecutor(workers=1, timeout=timeout, run_trial=run_trial, preload=preload) as local:
         while True:
             job = connection.recv()
+            if isinstance(job, TrialRecord):
+                # the trial that was to stop had ended by then
+                continue
             try:
                 for event in local.run([job]):
                     connection.send(event)
+                    # what comes after the end is the next job
+                    while not isinstance(event, Ended) and connection.poll():
+                        local.stop(connection.recv())
             except Exception as error:
                 connection.send(error)
 

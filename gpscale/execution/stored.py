@@ -78,15 +78,13 @@ class StoredTrials:
         missing = [place for place, trial in enumerate(trials) if self.find(trial) is None]
         if not missing:
             return
-        first = trials[missing[0]]
         ids = ", ".join(trials[place].id for place in missing[:_NAMED])
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         raise MissingTrialError(
             f"A study answers the trials that have ended in it. {self.run.path} lacks {len(missing)} of {len(trials)}: "
-            f"{ids}{more}{self._difference(first)}. "
-            + (f"It holds the first {missing[0]} of the plan: ask for --trials {missing[0]}, or " if missing[0] else "")
-            + ("train" if missing[0] else "Train")
-            + " the others, which another executor does."
+            f"{ids}{more}{self._difference(trials[missing[0]])}. "
+            + (f"It holds the first {missing[0]}: lower --trials, or train" if missing[0] else "Train")
+            + " with another executor."
         )
 
     @functools.cached_property

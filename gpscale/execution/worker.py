@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import traceback
 from collections.abc import Callable, Mapping
@@ -25,8 +26,14 @@ PRELOAD = (
 """Modules that a trial needs; importing them starts no thread, so that a process may be forked afterwards."""
 
 
-OUT_OF_MEMORY_WORDS = ("allocate memory", "not enough memory")
-"""In the messages of torch's allocator for the CPU, and of the operating system."""
+OUT_OF_MEMORY_WORDS = (
+    "allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "could not create a primitive",
+    "could not execute a primitive",
+)
+"""In the messages of torch's allocator for the CPU, of the operating system, of C++ and of oneDNN."""
 
 
 def run_trial(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
@@ -61,8 +68,10 @@ def run_trial(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
             # not the trial's fault: it goes on from its checkpoint when there is room
             raise
         except Exception as error:
-            traceback.print_exc()
             failure, detail = _reason(error), _one_line(error)
+            # its frames may hold all the memory that there is
+            with contextlib.suppress(MemoryError):
+                traceback.print_exc()
         record = TrialRecord(
             id=trial_id,
             trial=job.trial,

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import ipywidgets
 
 from gpscale.plotting.labels import FACTOR_LABELS, MILLION, OUTCOME_LABELS
-from gpscale.study import OUTCOMES, Study
+from gpscale.study import Study
 from gpscale.surrogate.surface import Surface
+from gpscale.trial import OUTCOMES
 
 _STEPS = 100
 _WIDE = {"description_width": "initial"}

@@ -23,9 +23,6 @@ from gpscale.search_space import SearchSpace
 from gpscale.surrogate.surface import Surface
 from gpscale.surrogate.views import SurfaceProfile
 
-Z95 = 1.959963984540054
-"""Standard deviations from the mean to either end of a 95 % interval."""
-
 Columns = Literal[1, 2]
 """Width of a figure: one column of a paper (3.3 in) or both (6.9 in)."""
 
@@ -73,8 +70,8 @@ class StudyLike(Protocol):
     def facts(self) -> Mapping[str, Any]:
         """What the last fit found.
 
-        Read are `pareto` (ids and ranks, or None), `rule_missing`, `surface_names`, `surface_ids`, `c_range` and
-        `diagnostics`.
+        Read are `pareto` (ids, ranks, and the top-1 that they are by; or None), `rule_missing`, `surface_names`,
+        `surface_ids`, `c_range` and `diagnostics`.
         """
         ...
 

@@ -33,16 +33,25 @@ _OTHERS = tuple(name for name in FACTOR_NAMES if name != "width")
 _STANDINGS = ("survivor", "base")
 
 
+CHOSEN_BY = {
+    "mean": "",
+    "first": "; top-1 of the first seed alone",
+    "posterior": "; top-1 of trials: mean of the surface there",
+}
+"""What a caption says of the top-1 that the Pareto set was chosen by."""
+
+
 def front_data(study: StudyLike) -> pd.DataFrame:
     """Tabulate the finished trials and their standing, and what width alone is predicted to give.
 
     Returns:
         One row a finished trial (`kind` = `"trial"`), ordered by MACs, then one an architecture of the study's space
         that differs from the base in width alone and whose MACs lie among the trials' (`"width_only"`): `id`, `macs`
-        (multiply-accumulates of one image), `c` (over the base's), `top1` (a fraction; of a trial measured, else the
-        mean of the surface), `low` and `high` (95 % band of the surface; NaN for a trial), the four realised factors,
-        `rank` (1 = dominated by none, 0 = outside the band or not above the floor, or no trial), `survivor` (in the
-        Pareto set), `base` (is the base model), `width_only` (differs from the base in width alone, or is the base).
+        (multiply-accumulates of one image), `c` (over the base's), `top1` (a fraction; of a trial what the Pareto set
+        was chosen by, which is what was measured unless the sweep says otherwise; else the mean of the surface), `low`
+        and `high` (95 % band of the surface; NaN for a trial), the four realised factors, `rank` (1 = dominated by
+        none, 0 = outside the band or not above the floor, or no trial), `survivor` (in the Pareto set), `base` (is the
+        base model), `width_only` (differs from the base in width alone, or is the base).
 
     Raises:
         FitError: The study has no Pareto set.
@@ -60,6 +69,7 @@ def front_data(study: StudyLike) -> pd.DataFrame:
             f"A front needs a study with a Pareto set. Study {study.name!r} has none: {study.facts['rule_missing']}"
         )
     trials = pd.DataFrame(study.finished[["id", "macs", "c", "top1", *FACTOR_NAMES]])
+    trials["top1"] = trials["id"].map(pareto["top1"])
     trials["rank"] = trials["id"].map(pareto["ranks"]).astype(int)
     trials["survivor"] = trials["id"].isin(pareto["survivors"])
     trials = trials.assign(kind="trial", low=np.nan, high=np.nan).sort_values(["macs", "top1"])
@@ -96,6 +106,7 @@ def plot_front(study: StudyLike, ax: Axes | None = None, columns: Columns = 1) -
             told = "; dashed: width alone, predicted by the surface, 95 % band" if count < len(table) else ""
             if _narrow(table).any():
                 told += "; square: width alone, measured"
+            told += CHOSEN_BY[study.facts["pareto"]["values"]]
             caption(figure, f"{study.name}: {count} trials, base {study.base.name}{told}")
         _draw(ax, table, study.base.macs)
         return root(ax)

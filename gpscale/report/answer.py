@@ -9,12 +9,11 @@ from gpscale.errors import BudgetError, OutOfRangeError
 from gpscale.recommender import Recommendation
 from gpscale.report.markdown import bullets
 from gpscale.study import Study
-from gpscale.units import format_macs
+from gpscale.units import Z95, format_macs
 
 SHARE = 0.5
 
 _CLAIMED = 0.95
-_Z95 = 1.959963984540054
 
 
 def answer(study: Study) -> str:
@@ -76,7 +75,7 @@ def _certainty(study: Study, rule: Recommendation) -> list[str]:
     lines = [f"After {epochs} epochs {_expected(rule)}."]
     scores, n = study.diagnostics.joint, study.diagnostics.n
     # beyond what chance does to the count of trials inside
-    narrow = scores.coverage + _Z95 * math.sqrt(scores.coverage * (1 - scores.coverage) / n) < _CLAIMED
+    narrow = scores.coverage + Z95 * math.sqrt(scores.coverage * (1 - scores.coverage) / n) < _CLAIMED
     lines.append(
         f"Such predictions missed unseen trials by {100 * scores.rmse:.2f} points (root mean square), and "
         f"{scores.coverage:.0%} of those trials were inside their 95 % intervals"

@@ -12,6 +12,12 @@ from gpscale.units import format_macs
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 
+_VALUES = {
+    "mean": "",
+    "first": " They were chosen by the top-1 of their first seed.",
+    "posterior": " They were chosen by the mean of the surface, not by what was measured.",
+}
+
 
 def surfaces(study: Study) -> str:
     """Return how well the surfaces predict trials that they have not seen, beside MACs alone."""
@@ -47,6 +53,7 @@ def front(study: Study) -> str:
         f"{len(facts['front'])} trials have rank 1 (no other one has both fewer MACs and a higher top-1); on that "
         f"front c runs from {ends.min():.3f} to {ends.max():.3f}. Of the {facts['inside']} trials inside the band "
         f"NSGA-III keeps {facts['share']:.0%}: these {len(facts['survivors'])}, which the rule is fitted to."
+        f"{_VALUES[facts['values']]}"
     )
     rows = [
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from gpscale.comparison.fidelity import LEAST_TAU
+from gpscale.replicates import SeedNoise
 from gpscale.report.making import provenance_data
 from gpscale.study import Study
 
@@ -18,14 +19,16 @@ def _of_measuring(study: Study) -> list[str]:
     finished, facts = study.finished, study.facts
     validation = provenance_data(study).get("validation_images")
     top1 = finished["top1"].mean()
-    once = finished["seed"].nunique() == 1
+    seeds = facts["seed_noise"]["top1"]
     noise = study.joint_surface().posterior.noise_std
     fidelity = study.fidelity
+    stopped = facts["trials"]["stopped"]
     return [
         "One seed a trial: how much a training differs from its repetition was not measured, only estimated by the "
         f"surface ({100 * noise:.2f} points, one standard deviation)."
-        if once
-        else "",
+        if seeds is None
+        else f"Trainings of one architecture with other seeds differ by {SeedNoise(**seeds)}; all other trials have "
+        "one seed.",
         f"Accuracies are those of {validation:,} validation images, which alone leaves a standard error of "
         f"{100 * math.sqrt(top1 * (1 - top1) / validation):.2f} points. The same images chose the Pareto set, so its "
         "accuracies are somewhat too good."
@@ -40,6 +43,10 @@ def _of_measuring(study: Study) -> list[str]:
         else "",
         f"{facts['trials']['failed']} trials failed; what they would have reached is not known."
         if facts["trials"]["failed"]
+        else "",
+        f"{stopped} trials were stopped early, because earlier ones told that they could not reach the front, and are "
+        "not fitted: of architectures as poor as those the surfaces know too little, and expect too much."
+        if stopped
         else "",
         f"{facts['trials']['planned'] - len(study.trials)} planned trials have not been trained."
         if facts["trials"]["planned"] > len(study.trials)

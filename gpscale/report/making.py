@@ -10,7 +10,7 @@ from gpscale.report.markdown import bullets, table
 from gpscale.run_dir import read_json
 from gpscale.study import Study
 from gpscale.training.recipe import Recipe
-from gpscale.trial import TrialRecord
+from gpscale.trial import TrialRecord, TrialState
 
 MAIN_SETTINGS = (
     "epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing", "ema", "crop", "flip", "precision",
@@ -29,11 +29,12 @@ def making(study: Study) -> str:
         *_hardware(records),
         *_cost(study, records),
     ]
-    failed = study.trials[study.trials["reason"] != ""].to_dict("records")
-    if not failed:
-        return table(["", ""], rows)
-    listed = bullets(f"trial {row['id']} (c = {row['c']:.3f}): {row['reason']}: {row['detail']}" for row in failed)
-    return f"{table(['', ''], rows)}\n\nTrials that failed:\n\n{listed}"
+    parts = [table(["", ""], rows)]
+    for state, title in ((TrialState.FAILED, "Trials that failed"), (TrialState.STOPPED, "Trials that were stopped")):
+        ended = study.trials[study.trials["state"] == state].to_dict("records")
+        listed = bullets(f"trial {row['id']} (c = {row['c']:.3f}): {row['reason']}: {row['detail']}" for row in ended)
+        parts += [f"{title}:\n\n{listed}"] if ended else []
+    return "\n\n".join(parts)
 
 
 def provenance_data(study: Study) -> dict[str, Any]:
@@ -64,12 +65,13 @@ def _images(study: Study) -> list[tuple[str, str]]:
 def _plan(study: Study) -> list[tuple[str, str]]:
     facts, counts = study.facts, study.facts["trials"]
     bounds = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in facts["bounds"].items())
-    reasons = Counter(reason for reason in study.trials["reason"] if reason)
+    reasons = Counter(study.trials.loc[study.trials["state"] == TrialState.FAILED, "reason"])
+    stop = f", {counts['stopped']} stopped" if counts["stopped"] else ""
     why = "".join(f"; {count} {reason}" for reason, count in sorted(reasons.items()))
     return [
         ("search space", f"{bounds}; pixels in steps of {facts['pixel_step']}"),
         ("sampler", f"`{facts['sampler']}`, c from {facts['band'][0]:g} to {facts['band'][1]:g}"),
-        ("trials", f"{counts['planned']} planned, {counts['finished']} finished, {counts['failed']} failed{why}"),
+        ("trials", f"{counts['planned']} planned, {counts['finished']} finished, {counts['failed']} failed{why}{stop}"),
         ("c of the trials", f"{facts['c_range'][0]:.3f} to {facts['c_range'][1]:.3f}"),
     ]
 

@@ -32,6 +32,7 @@ from gpscale.factors import FACTOR_NAMES
 from gpscale.rules.base import FloatArray
 from gpscale.rules.gp_rule import GPRule
 from gpscale.surrogate.fit import Priors, fit_posteriors
+from gpscale.units import Z95
 
 MIN_PARETO_POINTS = 3
 """Fewest distinct c of a Pareto set: two give a line, and nothing to judge it by."""
@@ -44,7 +45,6 @@ Select = Callable[[FloatArray, FloatArray], pareto.ParetoSelection]
 
 _NO_RESIDUAL = 1e-9
 _TABLE_ROWS = 128
-_Z95 = 1.959963984540054
 _RESTARTS = 4
 _BOOTSTRAP_RESTARTS = 1
 """A replicate that ends in a lesser mode is one of hundreds; the rule itself is one of one."""
@@ -103,7 +103,7 @@ def fit_rule(
         inside = np.flatnonzero(selection.ranks)
         sets = _pareto_sets(ratios, accuracies, inside, select, bootstrap, np.random.default_rng(seed))
         replicates = _fit_sets(ratios[sets], logs[sets], table, seed, _BOOTSTRAP_RESTARTS)
-        variance += np.square(np.quantile(np.abs(replicates.mean - main.mean), 0.95, axis=0) / _Z95)
+        variance += np.square(np.quantile(np.abs(replicates.mean - main.mean), 0.95, axis=0) / Z95)
     return GPRule(
         c=table,
         log_mean=main.mean[0],

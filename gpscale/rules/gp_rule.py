@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from gpscale.errors import OutOfRangeError
 from gpscale.rules.base import FloatArray, RulePrediction, register
+from gpscale.units import Z95
 
-_Z95 = 1.959963984540054
 _ROUNDING = 1e-9
 """Relative tolerance at the ends of the range: MACs / base MACs may have been divided twice."""
 
@@ -85,7 +85,7 @@ class GPRule:
         columns = range(self.log_mean.shape[1])
         mean = np.column_stack([np.interp(log_c, rows, self.log_mean[:, j]) for j in columns])
         std = np.column_stack([np.interp(log_c, rows, self.log_std[:, j]) for j in columns])
-        return RulePrediction(np.exp(mean), std, np.exp(mean - _Z95 * std), np.exp(mean + _Z95 * std))
+        return RulePrediction(np.exp(mean), std, np.exp(mean - Z95 * std), np.exp(mean + Z95 * std))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values; floats survive exactly."""

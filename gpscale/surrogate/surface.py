@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gpscale.errors import FitError
-from gpscale.factors import FACTOR_SYMBOLS, Factors, check_factor_name
+from gpscale.errors import FitError, OutOfRangeError
+from gpscale.factors import FACTOR_NAMES, FACTOR_SYMBOLS, Factors, check_factor_name
 from gpscale.surrogate.posterior import FloatArray, GPPosterior
 from gpscale.surrogate.views import SurfaceGrid, SurfaceLine, SurfacePrediction, SurfaceProfile
 
@@ -27,7 +27,11 @@ MIN_OBSERVATIONS = 5
 """Fewest observations of any fit; with d factors it is also at least d + 2."""
 
 Fixed = Factors | Mapping[str, float] | float
-"""Where a slice holds the other factors: by name (absent ones at 1), or all at one value."""
+"""Where a slice holds the other factors: by name (absent ones at 1), or all at one value.
+
+Each within what the trials span, or 1: the base is what all slices go through, though a sweep may not surround it. A
+slice that holds a factor at 1 outside the span says so in its label.
+"""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -121,13 +125,15 @@ class Surface:
         Args:
             x_name: The factor of the horizontal axis.
             y_name: The factor of the vertical axis.
-            size: Points a side.
+            size: Points a side, >= 2.
             fixed: Where the other factors are held.
             bounds: Lowest and highest value of an axis; where absent, those that were observed.
             threads: As in `predict`.
 
         Raises:
-            FitError: An axis is no factor of this surface, or did not vary.
+            FitError: An axis is no factor of this surface, or did not vary, or `size` is below 2.
+            FactorError: A value of `fixed` is no positive number.
+            OutOfRangeError: A value of `fixed` lies outside what the trials span.
         """
         x, y = self._axis(x_name, size, bounds), self._axis(y_name, size, bounds)
         if x_name == y_name:
@@ -240,16 +246,31 @@ class Surface:
                 f"A view along {name} needs trials in which it varies. Got {self.bounds[name][0]:g} in all "
                 f"{len(self.observations)}. Use another factor, or widen `space.{name}`."
             )
+        if size < 2:
+            raise FitError(f"A slice needs `size` of at least 2 points a side. Got {size}. Ask for more.")
         low, high = (bounds or {}).get(name, self.bounds[name])
         return np.linspace(low, high, size)
 
     def _held(self, fixed: Fixed, free: tuple[str, ...]) -> dict[str, float]:
         """Return the value of each factor of the surface that is not free."""
-        if isinstance(fixed, int | float):
-            given: Mapping[str, float] = dict.fromkeys(self.names, float(fixed))
-        else:
-            given = fixed.to_dict() if isinstance(fixed, Factors) else Factors.from_dict(fixed).to_dict()
-        return {name: given[name] for name in self.names if name not in free}
+        if not isinstance(fixed, Factors):
+            by_name = fixed if isinstance(fixed, Mapping) else dict.fromkeys(FACTOR_NAMES, fixed)
+            fixed = Factors.from_dict(by_name)
+        given = fixed.to_dict()
+        held = {name: given[name] for name in self.names if name not in free}
+        for name in self._beyond(held):
+            low, high = self.bounds[name]
+            if held[name] != 1:
+                raise OutOfRangeError(
+                    f"`fixed` must hold {name} within what the trials span, or at 1. Got {held[name]:g}, but they span "
+                    f"[{low:.4g}, {high:.4g}]. Hold it there, or widen `space.{name}` and sweep again."
+                )
+        return held
+
+    def _beyond(self, held: Mapping[str, float]) -> list[str]:
+        """Return the factors that are held outside the observed bounds; rounding of a ratio is not outside."""
+        spans = ((name, *self.bounds[name]) for name in held)
+        return [name for name, low, high in spans if not low * (1 - 1e-9) <= held[name] <= high * (1 + 1e-9)]
 
     def _points(self, columns: Mapping[str, FloatArray], held: Mapping[str, float], m: int) -> FloatArray:
         return np.column_stack([columns[name] if name in columns else np.full(m, held[name]) for name in self.names])
@@ -257,7 +278,11 @@ class Surface:
     def _slice_label(self, free: tuple[str, ...], held: Mapping[str, float]) -> str:
         if not held:
             return f"{self.outcome} over {' and '.join(free)}"
-        at = ", ".join(f"{FACTOR_SYMBOLS[name]}={value:g}" for name, value in held.items())
+        beyond = self._beyond(held)
+        at = ", ".join(
+            f"{FACTOR_SYMBOLS[name]}={value:g}{' (extrapolated)' if name in beyond else ''}"
+            for name, value in held.items()
+        )
         return f"slice of the joint {self.outcome} surface over {' and '.join(free)} at {at}; MACs vary"
 
 

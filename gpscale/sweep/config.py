@@ -31,6 +31,8 @@ from gpscale.training.recipe import Recipe
 
 FREE_TO_CHANGE = (
     "trials",
+    "replicates",
+    "replicated",
     "fit",
     "num_classes",
     "data.root",
@@ -141,6 +143,11 @@ class BandConfig(_Section):
 class FitConfig(_Section):
     """What is made of the trials."""
 
+    pareto_values: Literal["mean", "first", "posterior"] = Field(
+        "mean",
+        description="Top-1 that the Pareto set is chosen by: the mean over replicates; the first seed alone; or the "
+        "mean of the joint surface.",
+    )
     pareto_share: float = Field(0.2, gt=0.0, le=1.0, description="Share of the trials that survives as the Pareto set.")
     accuracy_floor: float | None = Field(
         None, ge=0.0, lt=1.0, description="Trials at or below this top-1 are left out; null takes the chance level."
@@ -169,9 +176,21 @@ class SweepConfig(_Section):
     band: BandConfig = BandConfig()
     sampler: SamplerConfig = SamplerConfig()
     trials: int = Field(24, ge=1, le=100_000, description="Trials in all; raising it continues the sweep.")
+    replicates: int = Field(
+        1, ge=1, le=1_000, description="Trainings of each trial that `replicated` chooses, each with a seed of its own."
+    )
+    replicated: tuple[Literal["base", "front"], ...] = Field(
+        ("base", "front"),
+        description="Which trials: base; front: those that no other beats, known when all others have ended.",
+    )
     seed: int = Field(0, ge=0, description="Fixes the plan, and weights, data order and augmentation of every trial.")
     data: DataConfig = DataConfig()
     recipe: Recipe = Recipe()
+    stop: Literal["dominated"] | None = Field(
+        None,
+        description="dominated: end a trial that, as earlier ones tell, cannot reach the front at its MACs any more; "
+        "it is not fitted. null: train all to their end.",
+    )
     fit: FitConfig = FitConfig()
     _question: str = PrivateAttr("")
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import platform
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gpscale.errors import DataError, RunDirError, TooManyFailuresError
-from gpscale.execution import Ended, Event, Executor, Job
+from gpscale.execution import Ended, Event, Executor, Job, StoredTrials
 from gpscale.execution.machine import versions
 from gpscale.run_dir import RunDir, read_json, write_atomically, write_json
+from gpscale.stopping import Dominated
 from gpscale.study import Study
 from gpscale.sweep.config import FREE_TO_CHANGE, SweepConfig
 from gpscale.sweep.fit import fit_run
-from gpscale.sweep.plan import count_classes, plan_architectures, plan_trials
+from gpscale.sweep.plan import check_classes, count_classes, plan_architectures, plan_trials
+from gpscale.sweep.replicating import plan_replicates
+from gpscale.sweep.settling import Settling
 from gpscale.training.data.store import ImageStore
 from gpscale.trial import FailureReason, Trial, TrialRecord
 
@@ -32,6 +36,7 @@ class Plan:
     Attributes:
         trials: All trials in order.
         done: Records of those that have ended before, by trial id.
+        what: What they are: `"trials"` or `"replicates"`.
 
     Example:
         >>> config = SweepConfig(base="mobilevitv2_050@32", trials=6)
@@ -41,16 +46,17 @@ class Plan:
 
     trials: Sequence[Trial]
     done: dict[str, TrialRecord]
+    what: str = "trials"
 
     @classmethod
-    def of(cls, trials: Sequence[Trial], run: RunDir) -> Plan:
+    def of(cls, trials: Sequence[Trial], run: RunDir, what: str = "trials") -> Plan:
         """Return the plan of training these trials in a run directory.
 
         Raises:
             RunDirError: A record there is damaged.
         """
         records = {trial.id: run.record(trial.id) for trial in trials}
-        return cls(trials, {trial_id: record for trial_id, record in records.items() if record is not None})
+        return cls(trials, {trial_id: record for trial_id, record in records.items() if record is not None}, what)
 
     @property
     def pending(self) -> list[Trial]:
@@ -58,11 +64,17 @@ class Plan:
         return [trial for trial in self.trials if trial.id not in self.done]
 
 
-def check(config: SweepConfig, run: RunDir) -> int:
+def check(config: SweepConfig, run: RunDir, stored: StoredTrials | None = None) -> int:
     """Check all that can be checked before any work, and return the number of classes.
 
+    Args:
+        config: The sweep.
+        run: Its run directory.
+        stored: The study that answers its trials; None where they are trained. No image is looked at then.
+
     Raises:
-        RunDirError: The directory holds another sweep.
+        MissingTrialError: The study does not hold all trials that are still to run.
+        RunDirError: The directory holds another sweep, or trials on other images.
         DataError: The images are unusable.
         SpaceError: The plan is impossible.
         SweepFileError: `num_classes` contradicts the images.
@@ -83,13 +95,21 @@ def check(config: SweepConfig, run: RunDir) -> int:
     if num_classes is not None:
         # the plan needs no images then, so that a bad one is refused before they are read
         plan_architectures(config, num_classes)
-    num_classes = count_classes(config)
+    num_classes = count_classes(config) if stored is None else check_classes(config, len(stored.images["classes"]))
     plan_architectures(config, num_classes)
+    if stored is not None:
+        _check_same_images(run, stored.images["fingerprint"])
+        stored.check(Plan.of(plan_trials(config, num_classes, stored.images["fingerprint"]), run).pending)
     return num_classes
 
 
-def prepare(config: SweepConfig, run: RunDir) -> Plan:
+def prepare(config: SweepConfig, run: RunDir, stored: StoredTrials | None = None) -> Plan:
     """Decode the images, write the sweep into its run directory and return the plan.
+
+    Args:
+        config: The sweep.
+        run: Its run directory.
+        stored: The study that answers its trials, whose images then are the sweep's; None where they are trained.
 
     Raises:
         GpscaleError: As `check` does; or the images are not those that the run directory was begun with.
@@ -100,10 +120,10 @@ def prepare(config: SweepConfig, run: RunDir) -> Plan:
         ...     len(prepare(SweepConfig(base="mobilevitv2_050@32"), RunDir(folder)).pending)
         24
     """
-    num_classes = check(config, run)
-    store = open_images(config, run, num_classes)
-    trials = plan_trials(config, num_classes, store.fingerprint)
-    describe(config, store, run)
+    num_classes = check(config, run, stored)
+    images = stored.images if stored else image_facts(config, open_images(config, run, num_classes))
+    trials = plan_trials(config, num_classes, images["fingerprint"])
+    describe(config, images, run)
     return Plan.of(trials, run)
 
 
@@ -122,14 +142,36 @@ def open_images(config: SweepConfig, run: RunDir, num_classes: int) -> ImageStor
     except DataError:
         _leave_nothing(run)
         raise
-    _check_same_images(run, store)
+    try:
+        _check_same_images(run, store.fingerprint)
+    except RunDirError:
+        shutil.rmtree(run.images)
+        raise
     return store
 
 
-def describe(config: SweepConfig, store: ImageStore, run: RunDir) -> None:
-    """Write into a run directory what is trained there, and with what."""
+def image_facts(config: SweepConfig, store: ImageStore) -> dict[str, Any]:
+    """Return what a sweep's provenance says of its images, as JSON values."""
+    return {
+        "source": config.data.source,
+        "fingerprint": store.fingerprint,
+        "classes": list(store.class_names),
+        "stored_pixels": store.side,
+        "train_images": len(store.train_indices),
+        "validation_images": len(store.validation_indices),
+    }
+
+
+def describe(config: SweepConfig, images: Mapping[str, Any], run: RunDir) -> None:
+    """Write into a run directory what is trained there, and with what.
+
+    Args:
+        config: The sweep.
+        images: As `image_facts` returns it.
+        run: The run directory.
+    """
     # the sweep file last: where it is, all else is
-    write_json(run.provenance_file, _provenance(config, store))
+    write_json(run.provenance_file, _provenance(images))
     write_atomically(run.sweep_file, config.resolved().to_yaml())
 
 
@@ -148,10 +190,10 @@ def run_sweep(
     Args:
         config: The sweep.
         run: Its run directory; made if absent, continued if it holds this sweep.
-        executor: Where trials run.
+        executor: Where trials run, or what answers them.
         retry: Failed trials with one of these reasons are run again.
         max_failures: Stop when so many trials have failed in this run; None never stops.
-        on_plan: Called once with the plan, before the first trial starts.
+        on_plan: Called with the plan before the first trial starts, and with that of the replicates before theirs.
         on_event: Called with every event of the executor.
 
     Returns:
@@ -168,20 +210,24 @@ def run_sweep(
         Traceback (most recent call last):
         gpscale.errors.DataError: `data.root` must be a directory. Got 'no', where nothing is. Correct the path.
     """
-    check(config, run)
+    check(config, run, executor.stored)
     with run.locked():
         run.remove_leftovers()
-        plan = prepare(config, run)
-        run_plan(
-            plan,
-            run,
-            executor,
+        plan = prepare(config, run, executor.stored)
+        run_these = functools.partial(
+            run_plan,
+            run=run,
+            executor=executor,
             images=run.images,
             retry=retry,
             max_failures=max_failures,
             on_plan=on_plan,
             on_event=on_event,
         )
+        run_these(plan, stop=Dominated() if config.stop else None)
+        replicates = plan_replicates(config, plan.trials, run)
+        if replicates:
+            run_these(Plan.of(replicates, run, "replicates"))
         return fit_run(run, config)
 
 
@@ -191,6 +237,7 @@ def run_plan(
     executor: Executor,
     *,
     images: Path,
+    stop: Dominated | None = None,
     retry: Collection[FailureReason] = (),
     max_failures: int | None = None,
     on_plan: Callable[[Plan], None] = lambda plan: None,
@@ -203,6 +250,8 @@ def run_plan(
         run: Where they and their records lie.
         executor: Where they run.
         images: Directory of the decoded images.
+        stop: Which trials are not trained to their end; None trains all. The end of a trial is told when all earlier
+            ones of the plan have ended, too.
         retry: As in `run_sweep`.
         max_failures: As in `run_sweep`.
         on_plan: As in `run_sweep`.
@@ -212,18 +261,32 @@ def run_plan(
         TooManyFailuresError: As in `run_sweep`.
     """
     plan = _without_failures(plan, run, retry)
+    settling = None
+    if stop is not None:
+        settling = Settling(plan.trials, run, stop)
+        plan = Plan.of(plan.trials, run)
     on_plan(plan)
-    jobs = [Job(trial, run.path, images) for trial in plan.pending]
-    if not jobs:
+    if not plan.pending:
         return
     failed: list[TrialRecord] = []
     with executor:
-        for event in executor.run(jobs):
+        for event in _events(plan, run, executor, images, settling):
             on_event(event)
             if isinstance(event, Ended) and event.record.failure is not None:
                 failed.append(event.record)
                 if len(failed) == max_failures:
                     raise _too_many(failed, run)
+
+
+def _events(plan: Plan, run: RunDir, executor: Executor, images: Path, settling: Settling | None) -> Iterator[Event]:
+    """Run what is pending and yield what may be told of it."""
+    while jobs := [Job(trial, run.path, images) for trial in plan.pending]:
+        for event in executor.run(jobs):
+            yield from [event] if settling is None else settling.hear(event, executor)
+        if settling is None:
+            return
+        # one that counted as stopped goes on if an earlier one, run again, has moved the bound
+        plan = Plan.of(plan.trials, run)
 
 
 def _too_many(failed: Sequence[TrialRecord], run: RunDir) -> TooManyFailuresError:
@@ -251,16 +314,15 @@ def _check_same_sweep(config: SweepConfig, run: RunDir) -> None:
         )
 
 
-def _check_same_images(run: RunDir, store: ImageStore) -> None:
+def _check_same_images(run: RunDir, fingerprint: str) -> None:
     """Refuse images other than those that the run directory's trials have seen: their accuracies do not compare."""
     if not run.provenance_file.exists():
         return
     begun = read_json(run.provenance_file)["data"]["fingerprint"]
-    if begun != store.fingerprint:
-        shutil.rmtree(run.images)
+    if begun != fingerprint:
         raise RunDirError(
             f"All trials of a run directory are trained on the same images. {run.path} was begun with others "
-            f"(fingerprint {begun[:12]}, now {store.fingerprint[:12]}). Put the images back, or give this sweep "
+            f"(fingerprint {begun[:12]}, now {fingerprint[:12]}). Put the images back, or give this sweep "
             "another --name."
         )
 
@@ -270,7 +332,8 @@ def _without_failures(plan: Plan, run: RunDir, retry: Collection[FailureReason])
     again = [trial_id for trial_id, record in plan.done.items() if record.failure in retry]
     for trial_id in again:
         run.record_file(trial_id).unlink()
-    return Plan(plan.trials, {trial_id: record for trial_id, record in plan.done.items() if trial_id not in again})
+    done = {trial_id: record for trial_id, record in plan.done.items() if trial_id not in again}
+    return dataclasses.replace(plan, done=done)
 
 
 def _leave_nothing(run: RunDir) -> None:
@@ -282,19 +345,12 @@ def _leave_nothing(run: RunDir) -> None:
             run.path.parent.rmdir()
 
 
-def _provenance(config: SweepConfig, store: ImageStore) -> dict[str, Any]:
+def _provenance(images: Mapping[str, Any]) -> dict[str, Any]:
     """Say what the sweep was made with; nothing here names a machine or a person."""
     return {
         "updated": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "packages": versions(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "data": {
-            "source": config.data.source,
-            "fingerprint": store.fingerprint,
-            "classes": list(store.class_names),
-            "stored_pixels": store.side,
-            "train_images": len(store.train_indices),
-            "validation_images": len(store.validation_indices),
-        },
+        "data": dict(images),
     }

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from gpscale import families, pareto
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
+from gpscale.replicates import averaged, seed_noise
 from gpscale.rules.fit import fit_rule
 from gpscale.run_dir import RunDir, write_atomically, write_json
 from gpscale.sampling.fixed_macs import Grid, Line
 from gpscale.search_space import check_pixel_step
-from gpscale.study import OUTCOMES, STUDY_SCHEMA, Study
+from gpscale.study import STUDY_SCHEMA, Study
 from gpscale.surrogate.diagnostics import diagnose
 from gpscale.surrogate.surface import MIN_OBSERVATIONS, Surface
 from gpscale.sweep.config import SweepConfig
-from gpscale.trial import TrialState
+from gpscale.trial import OUTCOMES, TrialState
 
 
 def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = True) -> Study:
@@ -44,20 +46,25 @@ def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = T
     config = config or SweepConfig.load(run.sweep_file)
     study = Study(run)
     names = surface_names(config)
-    finished = _observed(study.finished, config)
-    surfaces = {outcome: _fit_surface(finished, names, outcome, config.fit.seed) for outcome in OUTCOMES}
+    # replicates are observations of their own: how they differ tells the surface what one training is worth
+    trainings = _observed(study.trainings, config)
+    surfaces = {outcome: _fit_surface(trainings, names, outcome, config.fit.seed) for outcome in OUTCOMES}
     facts = _facts(study, config, names)
-    facts["surface_ids"] = finished["id"].tolist()
+    facts["surface_ids"] = averaged(trainings)["id"].tolist()
+    places = trainings["architecture"].map({name: k for k, name in enumerate(trainings["architecture"].unique())})
+    groups = [np.flatnonzero(places == k) for k in range(places.nunique())]
     facts["diagnostics"] = {
-        outcome: diagnose(surface, finished["macs"], seed=config.fit.seed).to_dict() if surface else None
+        outcome: diagnose(surface, trainings["macs"], groups, config.fit.seed).to_dict() if surface else None
         for outcome, surface in surfaces.items()
     }
+    noise = {outcome: seed_noise(trainings, outcome) for outcome in OUTCOMES}
+    facts["seed_noise"] = {outcome: found.to_dict() if found else None for outcome, found in noise.items()}
     for outcome, surface in surfaces.items():
         if surface is None:
             run.surface_file(outcome).unlink(missing_ok=True)
         else:
             write_json(run.surface_file(outcome), surface.to_dict())
-    _fit_pareto_and_rule(run, study, config, facts)
+    _fit_pareto_and_rule(run, study, config, facts, surfaces["top1"])
     write_json(run.study_file, facts)
     fitted = Study(run)
     if facts["pareto"] is not None:
@@ -90,20 +97,20 @@ def fewest_trials(config: SweepConfig) -> int:
     return max(MIN_OBSERVATIONS, len(surface_names(config)) + 2)
 
 
-def _observed(finished: pd.DataFrame, config: SweepConfig) -> pd.DataFrame:
-    """Return the trials that a surface may rest on: at fixed MACs not the base, where it costs something else."""
+def _observed(trainings: pd.DataFrame, config: SweepConfig) -> pd.DataFrame:
+    """Return the trainings that a surface may rest on: at fixed MACs not the base, where it costs something else."""
     sampler = config.sampler.make()
     if isinstance(sampler, Line | Grid):
-        return finished[(finished["c"] / sampler.c - 1).abs() <= sampler.tolerance]
-    return finished
+        return trainings[(trainings["c"] / sampler.c - 1).abs() <= sampler.tolerance].reset_index(drop=True)
+    return trainings
 
 
-def _fit_surface(finished: pd.DataFrame, names: tuple[str, ...], outcome: str, seed: int) -> Surface | None:
-    values = finished[outcome].to_numpy(dtype=float)
+def _fit_surface(trainings: pd.DataFrame, names: tuple[str, ...], outcome: str, seed: int) -> Surface | None:
+    values = trainings[outcome].to_numpy(dtype=float)
     if outcome == "top5" and len(values) and values.min() == values.max():
         # with five classes or fewer every top-5 is 1: nothing to fit, and no reason to refuse top-1
         return None
-    return Surface.fit(finished[list(names)].to_numpy(dtype=float), names, values, outcome=outcome, seed=seed)
+    return Surface.fit(trainings[list(names)].to_numpy(dtype=float), names, values, outcome=outcome, seed=seed)
 
 
 def _facts(study: Study, config: SweepConfig, names: tuple[str, ...]) -> dict[str, Any]:
@@ -125,16 +132,24 @@ def _facts(study: Study, config: SweepConfig, names: tuple[str, ...]) -> dict[st
             "planned": config.trials,
             "finished": len(finished),
             "failed": int((study.trials["state"] == TrialState.FAILED).sum()),
+            "stopped": int((study.trials["state"] == TrialState.STOPPED).sum()),
         },
         "c_range": [float(finished["c"].min()), float(finished["c"].max())],
         "seconds": float(finished["seconds"].sum()),
     }
 
 
-def _fit_pareto_and_rule(run: RunDir, study: Study, config: SweepConfig, facts: dict[str, Any]) -> None:
+def _fit_pareto_and_rule(
+    run: RunDir, study: Study, config: SweepConfig, facts: dict[str, Any], surface: Surface | None
+) -> None:
     """Store the rule, and say in `facts` which trials survive, or why there is no Pareto set or no rule."""
     finished = study.finished
+    factors = finished[list(FACTOR_NAMES)].to_numpy(dtype=float)
     c, top1 = finished["c"].to_numpy(dtype=float), finished["top1"].to_numpy(dtype=float)
+    if config.fit.pareto_values == "first":
+        top1 = finished["top1_first"].to_numpy(dtype=float)
+    elif config.fit.pareto_values == "posterior" and surface is not None:
+        top1 = surface.predict(finished[list(surface.names)].to_numpy(dtype=float)).mean
     floor = facts["chance"] if config.fit.accuracy_floor is None else config.fit.accuracy_floor
     settings: dict[str, Any] = {
         "share": config.fit.pareto_share,
@@ -149,16 +164,19 @@ def _fit_pareto_and_rule(run: RunDir, study: Study, config: SweepConfig, facts: 
         return
     try:
         selection = pareto.select(c, top1, **settings)
-        facts["pareto"] = _describe(selection, finished["id"].to_numpy())
-        factors = finished[list(FACTOR_NAMES)].to_numpy(dtype=float)
+        facts["pareto"] = _describe(selection, finished["id"].to_numpy(), top1, config.fit.pareto_values)
         rule = fit_rule(c, factors, top1, **settings, seed=config.fit.seed, bootstrap=config.fit.bootstrap)
         write_json(run.rule_file, rule.to_dict())
     except FitError as error:
         facts["rule_missing"] = str(error)
 
 
-def _describe(selection: pareto.ParetoSelection, ids: NDArray[Any]) -> dict[str, Any]:
+def _describe(
+    selection: pareto.ParetoSelection, ids: NDArray[Any], top1: NDArray[np.float64], values: str
+) -> dict[str, Any]:
     return {
+        "values": values,
+        "top1": {str(trial_id): float(value) for trial_id, value in zip(ids, top1, strict=True)},
         "survivors": [str(trial_id) for trial_id in ids[selection.indices]],
         "front": [str(trial_id) for trial_id in ids[selection.front]],
         "ranks": {str(trial_id): int(rank) for trial_id, rank in zip(ids, selection.ranks, strict=True)},

@@ -20,7 +20,15 @@ def count_classes(config: SweepConfig) -> int:
         >>> count_classes(SweepConfig(base="mobilevitv2_050@32"))
         10
     """
-    found = len(open_source(config.data.request()).class_names)
+    return check_classes(config, len(open_source(config.data.request()).class_names))
+
+
+def check_classes(config: SweepConfig, found: int) -> int:
+    """Return the number of classes that was found, unless the sweep file says otherwise.
+
+    Raises:
+        SweepFileError: `num_classes` is set to another number.
+    """
     if config.num_classes is not None and config.num_classes != found:
         raise SweepFileError(
             f"`num_classes` must be that of the images. Got {config.num_classes}, but source "

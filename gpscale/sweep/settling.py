@@ -11,8 +11,7 @@ than one, and have the same records.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,9 @@ from gpscale import families
 from gpscale.execution import Ended, Event, Executor, Progressed, Started
 from gpscale.run_dir import RunDir
 from gpscale.stopping import Dominated, Trained
-from gpscale.training.curve import read_curve
-from gpscale.trial import FailureReason, Result, Stop, Trial, TrialRecord
+from gpscale.training.checkpoint import remove_checkpoint
+from gpscale.training.curve import CurveRow, read_curve
+from gpscale.trial import Stop, Trial, TrialRecord
 
 
 class Settling:
@@ -74,31 +74,72 @@ class Settling:
 
     def _look_at_running(self, trial: Trial, event: Event, executor: Executor) -> None:
         """Stop the earliest trial that is not settled, if it has come to an epoch that says so."""
-        epoch = event.progress.epoch if isinstance(event, Progressed) else 0
-        if isinstance(event, Progressed) and (event.progress.trial_id != trial.id or epoch == self._epoch):
-            return
-        self._epoch = epoch
-        stop = self._judge(trial)
+        if isinstance(event, Progressed):
+            if event.progress.trial_id != trial.id or event.progress.epoch == self._epoch:
+                return
+            self._epoch = event.progress.epoch
+        rows = read_curve(self._run.trial(trial.id))
+        stop = self._judge(trial, rows)
         if stop is not None:
-            executor.stop(_stopped(trial, stop, _Outcome.of(None), self._epochs(trial)))
+            executor.stop(_stopped(trial, stop, None, rows))
 
     def _settled(self) -> Iterator[TrialRecord]:
         """Settle all that can be, in order, and yield their records."""
         while self._place < len(self._trials):
             trial = self._trials[self._place]
-            record = self._run.record(trial.id)
+            record = None if trial.id in self._running else self._run.record(trial.id)
             settled = record and self._settle(trial, record)
             if settled is None:
                 return
-            if settled != record:
-                self._run.write_record(settled)
-            if settled.stopped is not None and trial.id not in self._running:
-                self._run.remove_unfinished(trial.id)
-            if settled.result is not None:
-                rows = read_curve(self._run.trial(trial.id))
-                whole = len(rows) == settled.result.epochs
-                curve = np.array([row.ema_top1 for row in rows]) if whole else None
-                self._earlier.append(Trained(settled.result.macs, settled.result.top1, curve))
-            self._place += 1
-            self._epoch = 0
+            self._place, self._epoch = self._place + 1, 0
             yield settled
+
+    def _settle(self, trial: Trial, record: TrialRecord) -> TrialRecord | None:
+        """Write the record that stays, and return it; None for a trial that must be trained further after all."""
+        rows = read_curve(self._run.trial(trial.id))
+        stop, trained = self._judge(trial, rows), _as_trained(record)
+        settled = trained if stop is None else _stopped(trial, stop, trained, rows)
+        if settled is None:
+            # an earlier trial has a new record, because it was run again
+            self._run.record_file(trial.id).unlink()
+            return None
+        if settled != record:
+            self._run.write_record(settled)
+        if settled.stopped is not None:
+            remove_checkpoint(self._run.trial(trial.id))
+            self._run.remove_leftovers(trial.id)
+        elif settled.result is not None:
+            whole = len(rows) == settled.result.epochs
+            curve = np.array([row.ema_top1 for row in rows]) if whole else None
+            self._earlier.append(Trained(settled.result.macs, settled.result.top1, curve))
+        return settled
+
+    def _judge(self, trial: Trial, rows: Sequence[CurveRow]) -> Stop | None:
+        family = families.get(trial.family)
+        row = family.row(family.architecture_from_dict(trial.architecture))
+        macs = int(family.count(row[None], trial.num_classes)[0][0])
+        return self._rule.judge(macs, [row.ema_top1 for row in rows], trial.recipe["epochs"], self._earlier)
+
+
+def _stopped(trial: Trial, stop: Stop, trained: TrialRecord | None, rows: Sequence[CurveRow]) -> TrialRecord:
+    """Return the record of a trial that counts as stopped.
+
+    Args:
+        trial: The trial.
+        stop: Where and why.
+        trained: The record that its training has left; None if it was ended before.
+        rows: Its learning curve, as far as it was trained.
+    """
+    measured: dict[str, Any] = dict(trained.measured) if trained else {}
+    values = trained.to_dict() if trained else {}
+    measured["trained"] = {"epochs": len(rows), "result": values.get("result"), "failure": values.get("failure")}
+    return TrialRecord(trial.id, trial, None, stopped=stop, measured=measured)
+
+
+def _as_trained(record: TrialRecord) -> TrialRecord | None:
+    """Return the record that the training has left, also of a trial that counts as stopped; None if it left none."""
+    if record.stopped is None:
+        return record
+    measured = dict(record.measured)
+    values = {**record.to_dict(), **measured.pop("trained"), "stopped": None, "measured": measured}
+    return TrialRecord.from_dict(values) if values["result"] or values["failure"] else None

@@ -280,7 +280,7 @@ def test_a_run_directory_that_is_a_file_is_refused(tmp_path: Path, runs: Path) -
 def test_a_place_that_may_not_be_written_is_an_error_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     ran = gpscale_here("sweep", sweep_file(tmp_path, {}), "--runs", tmp_path / "file" / "runs")
-    assert_refused(ran, "NotADirectoryError|FileExistsError")
+    assert_refused(ran, r"StorageError: .*file/runs/bad must be writable\. Got: Not a directory\. Mend its place")
 
 
 def test_a_second_driver_is_refused(tmp_path: Path, runs: Path) -> None:

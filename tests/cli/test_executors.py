@@ -27,7 +27,7 @@ def test_a_sweep_on_a_cluster_has_the_results_of_one_on_this_machine(ray_cluster
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--executor", "raye"), r"Unknown executor 'raye'. Known: local, ray. Did you mean 'ray'?"),
+        (("--executor", "raye"), r"Unknown executor 'raye'. Known: local, ray, replay. Did you mean 'ray'?"),
         (("--address", "auto", "--gpus", 1), "--address, --gpus must come with --executor ray. Got --executor local."),
         (("--executor", "ray", "--cpus", 0), "cpus must be positive. Got 0."),
         (("--executor", "ray", "--address", "127.0.0.2:1", "--workers", 1), "Got '127.0.0.2:1': "),

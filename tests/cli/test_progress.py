@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import pty
@@ -18,7 +19,7 @@ import pytest
 from gpscale.cli.progress import listener
 from gpscale.execution import Ended, Event, Progressed, Started
 from gpscale.sweep import Plan, SweepConfig, plan_trials
-from gpscale.trial import Progress, TrialRecord
+from gpscale.trial import Progress, Stop, TrialRecord
 from tests.cli.command import ENVIRONMENT
 from tests.synthetic_runs import write_run
 
@@ -64,7 +65,7 @@ def test_for_machines_each_event_is_a_line_of_json(tmp_path: Path, capsys: pytes
     out, err = capsys.readouterr()
     assert out == ""
     found = [json.loads(line) for line in err.splitlines()]
-    assert found[0] == {"event": "plan", "trials": 3, "done": 1}
+    assert found[0] == {"event": "plan", "what": "trials", "trials": 3, "done": 1}
     # the second report of the same trial comes within a second and is left out
     assert [line["event"] for line in found[1:]] == ["started", "progress", "ended"] * 2
     assert (found[2]["images"], found[2]["loss"]) == (50, 2.345)
@@ -132,3 +133,35 @@ def test_on_a_terminal_there_is_a_bar_over_trials_and_one_for_each_that_runs(tmp
     assert f"{failed.id} failed: diverged" in plain
     assert "starting" in plain
     assert plain.count("bars: 2") == 2
+
+
+@pytest.mark.parametrize(
+    ("as_json", "said"), [(True, '{"event": "interrupted"}'), (False, "Interrupted. What has finished")]
+)
+def test_an_interrupted_sweep_says_so(capsys: pytest.CaptureFixture[str], as_json: bool, said: str) -> None:
+    with pytest.raises(KeyboardInterrupt), listener(as_json=as_json, workers=1):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_stopped_trial_is_told_with_when_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    plan, [record, _] = sweep(tmp_path)
+    stop = Stop("dominated", epoch=1, epochs=2, top1=0.4, optimistic=0.5, front=0.6, evidence=8)
+    with listener(as_json=as_json, workers=1) as progress:
+        progress.plan(plan)
+        progress.event(Started(record.id))
+        progress.event(Ended(dataclasses.replace(record, result=None, stopped=stop)))
+    line = capsys.readouterr().err.splitlines()[-1]
+    if as_json:
+        assert json.loads(line) == {
+            "event": "ended",
+            "trial": record.id,
+            "state": "stopped",
+            "top1": None,
+            "detail": str(stop),
+        }
+    else:
+        assert line == f"[2/3] {record.id} stopped {stop}"

@@ -76,6 +76,13 @@ def test_the_long_trainings_are_a_run_directory_that_shares_the_images(tmp_path:
     assert len(Study(run).trials) == SETTINGS["trials"]
 
 
+def test_no_long_training_is_stopped_early(tmp_path: Path) -> None:
+    run = write_study(tmp_path / "study", stop="dominated")
+    run_fidelity(run, Instant(), trials=3)
+    assert SweepConfig.load(run.sweep_file).stop == "dominated"
+    assert SweepConfig.load(run.fidelity.sweep_file).stop is None
+
+
 @pytest.mark.parametrize(
     ("law", "tau", "words"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -12,9 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gpscale.errors import StorageError
 from gpscale.execution import worker
 from gpscale.execution.base import Job
+from gpscale.execution.stored import StoredTrials
 from gpscale.run_dir import RunDir, write_atomically
+from gpscale.training.curve import write_curve
 from gpscale.trial import Progress, Result, Trial, TrialRecord
 
 
@@ -71,6 +75,11 @@ def leave_a_damaged_record(job: Job, report: Callable[[Progress], None]) -> Tria
     raise AssertionError("must not matter any more")
 
 
+def find_no_room(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
+    """Fail to write, as on a full disk."""
+    raise StorageError.of(job.directory, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+
 def kill_the_worker(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
     """Kill the process that holds the fork server, and with it a worker of a cluster; seeds from 100 finish."""
     if job.trial.seed >= 100:
@@ -87,6 +96,27 @@ def hang_until_told(job: Job, report: Callable[[Progress], None]) -> TrialRecord
         report(Progress(job.trial.id, 0, 1, 1, 10, 100.0, 0.5))
         time.sleep(0.01)
     return finish(job, report)
+
+
+def follow(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
+    """Take milliseconds for what a study says, which lies where the images should; with a checkpoint on the way."""
+    stored, run, trial = StoredTrials(RunDir(job.images)), RunDir(job.directory), job.trial
+    record = stored.find(trial)
+    assert record is not None
+    directory = run.trial(trial.id)
+    checkpoint, part = directory / "checkpoint.pt", directory / f".part-{os.getpid()}.tmp"
+    curve = stored.curve(record)
+    for epoch in range(1, len(curve) + 1):
+        checkpoint.touch()
+        part.touch()
+        # some faster than others
+        time.sleep(0.01 + 0.02 * (int(trial.id[0], 16) % 3))
+        write_curve(directory, curve[:epoch])
+        report(Progress(trial.id, epoch, len(curve), epoch, len(curve), 1.0, 1.0))
+    run.write_record(record)
+    checkpoint.unlink()
+    part.unlink()
+    return record
 
 
 FLOOD = 5000

@@ -14,10 +14,10 @@ import pytest
 
 import gpscale
 from gpscale.errors import GpscaleError
-from gpscale.execution import Ended, LocalExecutor, Progressed, Started, usable_cores
+from gpscale.execution import Ended, LocalExecutor, Progressed, Started, local, usable_cores
 from gpscale.execution.base import Job, RunTrial
 from gpscale.run_dir import RunDir
-from gpscale.trial import TrialState
+from gpscale.trial import Progress, TrialState
 from tests.execution import fake_trials
 from tests.execution.processes import eventually, is_alive, marked
 
@@ -183,6 +183,37 @@ def test_a_worker_has_one_thread_and_the_driver_keeps_its_environment(
     assert os.environ["OMP_NUM_THREADS"] == "3"
     # threads of the process: a preloaded module that starts one would make the fork unsafe
     assert "threads 1, torch 1, OMP_NUM_THREADS 1\n" in log_of(job)
+
+
+def test_a_worker_whose_driver_is_gone_reports_to_nobody() -> None:
+    # it is about to be killed: an error would become the trial's failure
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    local._reporter(write_end)(Progress("0123456789abcdef", 1, 1, 10, 10, 100.0, 0.5))
+    os.close(write_end)
+
+
+SLOW_IMPORT = """
+import time
+from pathlib import Path
+Path(__file__).with_name("importing").touch()
+time.sleep(600)
+"""
+
+
+@needs_proc
+def test_a_fork_server_that_still_imports_goes_with_its_owner(tmp_path: Path) -> None:
+    (tmp_path / "slow_import.py").write_text(SLOW_IMPORT)
+    owner = "import time; from gpscale.execution.fork_server import ForkServer\n"
+    owner += "server = ForkServer(['slow_import'], {})\ntime.sleep(600)"
+    mark = f"GPSCALE_TEST_MARK={uuid.uuid4()}"
+    key, value = mark.split("=")
+    environment = {**os.environ, key: value, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(tmp_path)])}
+    with subprocess.Popen([sys.executable, "-c", owner], env=environment) as process:
+        assert eventually((tmp_path / "importing").exists, 60)
+        assert len(marked(mark)) == 2
+        process.kill()
+    assert eventually(lambda: not marked(mark), 20)
 
 
 def test_workers_below_one_are_an_error() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import resource
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from gpscale import families
-from gpscale.execution import Ended, Job, LocalExecutor, Progressed
+from gpscale.errors import StorageError
+from gpscale.execution import Ended, Job, LocalExecutor, Progressed, worker
 from gpscale.execution.worker import run_trial
 from gpscale.run_dir import RunDir
 from gpscale.training.data.config import DataConfig
@@ -92,6 +97,37 @@ def test_a_loss_that_explodes_is_recorded_as_diverged_and_leaves_no_checkpoint(r
     assert record.failure is FailureReason.DIVERGED
     assert "TrainingError" in record.detail
     assert not (run.trial(one.trial.id) / "checkpoint.pt").exists()
+
+
+def test_a_trial_that_finds_no_room_for_its_checkpoint_has_not_failed_and_goes_on_later(run: RunDir) -> None:
+    one = job(run)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # enough for a record and a curve
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limits[1]))
+    try:
+        with pytest.raises(StorageError, match=r"checkpoint\.pt must be writable"):
+            run_trial(one, ignore)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert run.record(one.trial.id) is None
+    assert run_trial(one, ignore).result is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("could not create a primitive"),
+        OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+        torch.OutOfMemoryError("CUDA out of memory."),
+    ],
+    ids=repr,
+)
+def test_every_way_to_be_without_memory_is_told_from_a_crash(error: Exception) -> None:
+    assert worker._reason(error) is FailureReason.OUT_OF_MEMORY
+    assert worker._reason(ValueError("memory")) is FailureReason.CRASHED
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads how much memory a process has from /proc")

@@ -139,7 +139,7 @@ def test_more_trials_keep_the_first_ones_also_in_a_copy_without_images(
     assert {name: after[name] for name in before} == before
     assert len(results(copy)) == 8
     study = Study(copy)
-    assert study.facts["trials"] == {"planned": 8, "finished": 8, "failed": 0}
+    assert study.facts["trials"] == {"planned": 8, "finished": 8, "failed": 0, "stopped": 0}
     assert study.settings["trials"] == 8
 
 
@@ -161,7 +161,7 @@ def test_a_trial_that_is_killed_is_recorded_and_shown_and_the_sweep_goes_on(dire
     assert "SIGKILL" in record.detail
     assert len(results(run)) == 7
     assert sum(result is None for result in results(run).values()) == 1
-    assert json.loads(out)["trials"] == {"planned": 7, "finished": 6, "failed": 1}
+    assert json.loads(out)["trials"] == {"planned": 7, "finished": 6, "failed": 1, "stopped": 0}
     events = [json.loads(line) for line in err.splitlines()]
     assert [event["event"] for event in events].count("ended") == 7
     [failed] = [event for event in events if event.get("state") == "failed"]

@@ -101,6 +101,8 @@ def make_study(n: int, names: tuple[str, ...] = FACTOR_NAMES, seed: int = 0) -> 
         facts["pareto"] = {
             "survivors": ids[selection.indices].tolist(),
             "front": ids[selection.front].tolist(),
+            "values": "mean",
+            "top1": dict(zip(ids.tolist(), finished["top1"].tolist(), strict=True)),
             "ranks": dict(zip(ids.tolist(), selection.ranks.tolist(), strict=True)),
         }
         realised = finished[list(FACTOR_NAMES)].to_numpy()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gpscale.errors import FitError, UnknownNameError
+from gpscale.errors import FactorError, FitError, OutOfRangeError, UnknownNameError
 from gpscale.factors import FACTOR_NAMES, Factors
 from gpscale.surrogate.surface import Surface
 
@@ -173,6 +174,52 @@ def test_a_view_of_a_factor_that_the_surface_lacks_says_which_it_has() -> None:
 def test_a_grid_of_one_factor_twice_is_refused(surface: Surface) -> None:
     with pytest.raises(FitError, match="two different factors"):
         surface.grid("width", "width")
+
+
+@pytest.mark.parametrize("fixed", [0, -1.0, float("nan"), float("inf"), {"vit_depth": 0}])
+def test_a_slice_at_no_positive_number_is_refused(surface: Surface, fixed: Any) -> None:
+    with pytest.raises(FactorError, match="must be a positive number"):
+        surface.grid("resolution", "width", 3, fixed)
+
+
+@pytest.mark.parametrize("fixed", [{"vit_depth": 1e9}, Factors(vit_depth=1e9), {"vit_depth": 0.4}])
+def test_a_slice_outside_what_was_observed_is_refused_with_the_range(surface: Surface, fixed: Any) -> None:
+    low, high = surface.bounds["vit_depth"]
+    with pytest.raises(OutOfRangeError, match=re.escape(f"vit_depth within what the trials span, or at 1. Got ")) as told:
+        surface.line("width", 3, fixed)
+    assert f"[{low:.4g}, {high:.4g}]" in str(told.value)
+
+
+def test_one_value_for_all_is_checked_for_each_factor_that_is_held(surface: Surface) -> None:
+    assert surface.line("width", 3, 1.5).fixed == dict.fromkeys(("resolution", "ir_depth", "vit_depth"), 1.5)
+    with pytest.raises(OutOfRangeError, match="must hold resolution"):
+        surface.line("width", 3, 2.5)
+
+
+def test_a_factor_on_an_axis_may_be_named_with_any_value(surface: Surface) -> None:
+    assert "width" not in surface.line("width", 3, {"width": 50.0}).fixed
+
+
+def test_both_ends_of_what_was_observed_can_be_held_though_rounded(surface: Surface) -> None:
+    for end in surface.bounds["ir_depth"]:
+        assert surface.line("width", 3, {"ir_depth": end * (1 + 1e-12)}).fixed["ir_depth"] == pytest.approx(end)
+
+
+def test_the_base_is_held_though_no_trial_is_so_small_and_the_label_says_so() -> None:
+    factors = make_factors(20)
+    factors[:, 1] *= 3
+    surface = Surface.fit(factors, FACTOR_NAMES, accuracy(factors))
+    assert surface.bounds["ir_depth"][0] > 1
+    assert "at r=1, d_i=1 (extrapolated), d_m=1; MACs vary" in surface.line("width", 3).label
+    with pytest.raises(OutOfRangeError, match="must hold ir_depth"):
+        surface.line("width", 3, {"ir_depth": 1.1})
+
+
+@pytest.mark.parametrize("size", [1, 0, -3])
+def test_a_slice_of_fewer_than_two_points_is_refused(surface: Surface, size: int) -> None:
+    for cut in (lambda: surface.line("width", size), lambda: surface.grid("width", "resolution", size)):
+        with pytest.raises(FitError, match=f"at least 2 points a side. Got {size}"):
+            cut()
 
 
 def test_a_profile_without_candidates_is_refused(surface: Surface) -> None:

@@ -119,7 +119,7 @@ def test_constant_top5_leaves_out_its_surface_and_nothing_else(tmp_path: Path) -
 def test_failed_trials_are_counted_and_left_out(tmp_path: Path) -> None:
     run = write_run(tmp_path / "some", **{**SOBOL, "trials": 10}, failed=[0, 6])
     study = fit_run(run, figures=False)
-    assert study.facts["trials"] == {"planned": 10, "finished": 8, "failed": 2}
+    assert study.facts["trials"] == {"planned": 10, "finished": 8, "failed": 2, "stopped": 0}
     assert study.joint_surface().observations.shape == (8, 4)
     assert study.facts["c_range"] == [study.finished["c"].min(), study.finished["c"].max()]
     assert study.facts["seconds"] == pytest.approx(8 * 11.0)
