@@ -270,7 +270,8 @@ def _count_product(base: Base, levels: Mapping[str, Levels], num_classes: int) -
 def _rows(base: Base, levels: Mapping[str, Levels], codes: NDArray[np.int32]) -> Integers:
     """Return the integers, shape (n, k), of codes, shape (n, 4)."""
     family = families.get(base.family)
-    rows = np.empty((len(codes), len(family.row(base.architecture))), dtype=np.int64)
+    # columns of no factor are the base's own
+    rows = np.repeat(family.row(base.architecture)[None], len(codes), axis=0)
     for position, name in enumerate(FACTOR_NAMES):
         rows[:, family.columns[name]] = levels[name].integers[codes[:, position]]
     return rows

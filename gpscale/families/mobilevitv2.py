@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 
 from gpscale.errors import PretrainedError
 from gpscale.families.base import Architecture, Base, Integers, register
+from gpscale.families.feature_maps import maps_by_stride
+from gpscale.families.pretrained import pretrained_weights
 from gpscale.families.rounding import channel_steps, round_channels, round_half_up, sorted_distinct, spread_blocks
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from gpscale.families.scaling import Scaled
 
 STEM_CHANNELS = 32
 STAGE_CHANNELS = (64, 128, 256, 384, 512)
@@ -80,6 +84,7 @@ class MobileViTV2:
         for pixels in STOCK_PIXELS
         for multiplier in STOCK_MULTIPLIERS
     )
+    feature_strides: tuple[int, ...] = (4, 8, 16, 32)
 
     def parse(self, model: str, pixels: int) -> Base | None:
         """Return the base `mobilevitv2_<100 x width multiplier>` at `pixels`, None for another name."""
@@ -89,6 +94,10 @@ class MobileViTV2:
         multiplier = int(match[1]) / 100
         row = np.concatenate([[pixels], round_channels(_NOMINAL * multiplier), IR_BLOCKS, VIT_LAYERS])
         return Base(f"{model}@{pixels}", self.name, multiplier, self.architecture(row))
+
+    def takes(self, pixels: int) -> bool:
+        """Say whether images with a side of `pixels` can be taken: all can."""
+        return pixels >= 1
 
     def default_pixel_step(self, base: Base) -> int:
         """Return a quarter of the base's pixels, or all of them where four does not divide them."""
@@ -188,7 +197,14 @@ class MobileViTV2:
             macs[block], params[block] = _count_block(rows[block], num_classes, image_size)
         return macs, params
 
-    def build(self, architecture: Architecture, num_classes: int, *, pretrained: bool = False) -> nn.Module:
+    def build(
+        self,
+        architecture: Architecture,
+        num_classes: int,
+        *,
+        pretrained: bool = False,
+        image_size: tuple[int, int] | None = None,
+    ) -> nn.Module:
         """Build the torch model from timm's parts.
 
         Args:
@@ -196,6 +212,7 @@ class MobileViTV2:
             num_classes: Outputs of the classifier.
             pretrained: Load timm's ImageNet weights; only a stock architecture has them. A classifier of another size
                 than 1,000 keeps its random weights, as in timm.
+            image_size: Height and width in pixels; no parameter depends on it.
 
         Raises:
             PretrainedError: `pretrained` and the architecture is not a stock one, or its weights cannot be had.
@@ -210,8 +227,24 @@ class MobileViTV2:
         )
         model = ByobNet(config, num_classes=num_classes)
         if stock is not None:
-            model.load_state_dict(_pretrained_weights(stock, num_classes))
+            model.load_state_dict(pretrained_weights(stock, num_classes))
         return cast("nn.Module", model)
+
+    def inference_form(self, model: nn.Module) -> nn.Module:
+        """Return the form of a built model that is counted, timed and deployed: the model itself."""
+        return model
+
+    def feature_maps(self, model: nn.Module, images: Tensor) -> dict[int, Tensor]:
+        """Return a built model's feature maps by stride; see `families.feature_maps`."""
+        return maps_by_stride(model, images, self.feature_strides)
+
+    def scale_to(
+        self, macs: str | float, by: str = "width", *, base: Base | str | None = None, num_classes: int = 1000
+    ) -> Scaled:
+        """Return the largest member at or under a budget; see `families.scaling.scale_to`."""
+        from gpscale.families.scaling import scale_to
+
+        return scale_to(self, macs, by, base=base, num_classes=num_classes)
 
     def _base_counts(self, factor: str) -> tuple[int, ...]:
         return IR_BLOCKS if factor == "ir_depth" else VIT_LAYERS
@@ -284,15 +317,3 @@ def _stage_blocks(architecture: MobileViTV2Architecture, stage: int) -> tuple[An
         block_kwargs={"transformer_depth": depth, "patch_size": 2},
     )
     return (residuals, attention)
-
-
-def _pretrained_weights(name: str, num_classes: int) -> Mapping[str, Any]:
-    import timm
-
-    try:
-        return cast(Mapping[str, Any], timm.create_model(name, pretrained=True, num_classes=num_classes).state_dict())
-    except (OSError, RuntimeError) as error:
-        raise PretrainedError(
-            f"The weights of {name} must be at hand or downloadable. Got {type(error).__name__}: {error}. "
-            "Check the connection, or build with pretrained=False."
-        ) from error

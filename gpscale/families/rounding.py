@@ -20,33 +20,35 @@ def round_half_up(values: ArrayLike) -> NDArray[np.int64]:
     return np.floor(np.asarray(values, dtype=np.float64) + 0.5).astype(np.int64)
 
 
-def round_channels(values: ArrayLike) -> NDArray[np.int64]:
-    """Round channel numbers to the nearest positive multiple of 8 that loses at most 10 %.
+def round_channels(values: ArrayLike, divisors: ArrayLike = CHANNEL_DIVISOR) -> NDArray[np.int64]:
+    """Round channel numbers to the nearest positive multiple of 8, or of other divisors, that loses at most 10 %.
 
     Args:
         values: Positive real channel numbers, any shape.
+        divisors: What the channels must be multiples of, positive integers, a number or a shape that broadcasts.
 
     Source: `make_divisible` of the MobileNet reference code, as timm uses it.
     """
-    wanted = np.asarray(values, dtype=np.float64)
-    rounded = np.maximum(CHANNEL_DIVISOR, CHANNEL_DIVISOR * round_half_up(wanted / CHANNEL_DIVISOR))
-    return np.where(rounded < _SHRINK_LIMIT * wanted, rounded + CHANNEL_DIVISOR, rounded)
+    wanted, multiples = np.asarray(values, dtype=np.float64), np.asarray(divisors, dtype=np.int64)
+    rounded: NDArray[np.int64] = np.maximum(multiples, multiples * round_half_up(wanted / multiples))
+    return np.where(rounded < _SHRINK_LIMIT * wanted, rounded + multiples, rounded)
 
 
-def channel_steps(nominal: float, low: float, high: float) -> NDArray[np.float64]:
-    """Return the multipliers in (low, high) at which `round_channels(nominal * multiplier)` may change.
+def channel_steps(nominal: float, low: float, high: float, divisor: int = CHANNEL_DIVISOR) -> NDArray[np.float64]:
+    """Return the multipliers in (low, high) at which `round_channels(nominal * multiplier, divisor)` may change.
 
     Args:
         nominal: Channels at multiplier 1.
         low: Lower end of the multipliers.
         high: Upper end of the multipliers.
+        divisor: What the channels are multiples of.
 
     Returns:
         Sorted multipliers, shape (m,), float64.
     """
-    top = int(nominal * high / CHANNEL_DIVISOR) + 2
-    multiples = CHANNEL_DIVISOR * np.arange(top + 1, dtype=np.float64)
-    steps = np.concatenate([multiples + CHANNEL_DIVISOR / 2, multiples / _SHRINK_LIMIT]) / nominal
+    top = int(nominal * high / divisor) + 2
+    multiples = divisor * np.arange(top + 1, dtype=np.float64)
+    steps = np.concatenate([multiples + divisor / 2, multiples / _SHRINK_LIMIT]) / nominal
     return sorted_distinct(steps[(steps > low) & (steps < high)])
 
 

@@ -24,6 +24,22 @@ def test_channels_are_rounded_as_timm_rounds_them() -> None:
     assert round_channels(wanted).tolist() == [make_divisible(float(value), 8) for value in wanted]
 
 
+def test_channels_are_rounded_to_their_own_divisors_where_heads_need_others() -> None:
+    # 34 would lose more than a tenth as 24
+    assert round_channels([[10.0, 34.0, 50.0]], [4, 24, 20]).tolist() == [[12, 48, 60]]
+    for divisor in (4, 8, 20, 24):
+        assert round_channels([7.0 * divisor], divisor).tolist() == [7 * divisor]
+
+
+@given(divisor=st.sampled_from([4, 16, 20, 24]), low=st.floats(0.05, 1.0), span=st.floats(0, 2))
+def test_channels_of_other_divisors_change_only_at_their_own_steps(divisor: int, low: float, span: float) -> None:
+    ends = np.concatenate([[low], channel_steps(240.0, low, low + span, divisor), [low + span]])
+    for left, right in itertools.pairwise(ends):
+        inside = np.linspace(left, right, 9)[1:-1]
+        inside = inside[(inside > left * (1 + 1e-12)) & (inside < right * (1 - 1e-12))]
+        assert len(np.unique(round_channels(240.0 * inside, divisor))) <= 1
+
+
 def test_channels_are_never_below_eight() -> None:
     assert round_channels([0.01, 1.0, 3.9]).tolist() == [8, 8, 8]
 

@@ -1,0 +1,1 @@
+"""Torch modules of the families that timm lacks."""
