@@ -20,6 +20,10 @@ QUARANTINE = "quarantine"
 _FIT_AGAIN = "run `gpscale fit` on the run directory: it is written anew"
 _SWEEP_AGAIN = "run the sweep again"
 _TRAIN_AGAIN = f"{_SWEEP_AGAIN}: the trial is trained again"
+_OR_WITHOUT = (
+    ", and all is fitted anew; or run `gpscale fit` on the run directory, to go on without it. Until then `recommend` "
+    "and `studies` answer from the last fit, which had it"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,14 +133,17 @@ def _readers(run: RunDir) -> Iterator[tuple[Path, Callable[[], object], str]]:
 def _damaged_in_trial(run: RunDir, trial_id: str) -> Iterator[tuple[Path, str, str]]:
     from gpscale.training.curve import CURVE_FILE, read_curve
 
-    record_file, curve = run.record_file(trial_id), run.trial(trial_id) / CURVE_FILE
+    curve = run.trial(trial_id) / CURVE_FILE
     record = None
     try:
         record = run.record(trial_id)
-        if record is not None and record.id != trial_id:
-            yield record_file, f"it is the record of trial {record.id}", _TRAIN_AGAIN
+        damage = f"it is the record of trial {record.id}" if record is not None and record.id != trial_id else ""
     except GpscaleError as error:
-        yield record_file, str(error), _TRAIN_AGAIN
+        damage = str(error)
+    if damage:
+        # all of the trial: a curve that stayed behind would be that of one which was cut off
+        yield run.trial(trial_id), damage, f"{_TRAIN_AGAIN}{_OR_WITHOUT if run.study_file.exists() else ''}"
+        return
     if curve.exists():
         try:
             _read_table(curve)

@@ -307,7 +307,7 @@ class Study(PlotMethods):
             outcome: `"top1"` or `"top5"`.
 
         Raises:
-            FitError: No architecture has such MACs, or the sweep does not have that factor.
+            FitError: No architecture has such MACs, or the sweep did not vary that factor.
         """
         held = parse_macs(macs)
         surface = self.joint_surface(outcome)

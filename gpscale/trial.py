@@ -89,8 +89,8 @@ class Trial:
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
-    """What a finished trial gives; equal bit for bit when repeated on the same build, device and precision.
+class TrainingResult:
+    """What a training gives; equal bit for bit when repeated on the same build, device and precision.
 
     Attributes:
         top1, top5: Fractions in [0, 1] of the validation images; last epoch, EMA weights.
@@ -98,8 +98,6 @@ class Result:
         validation_loss, validation_loss_raw: Cross-entropy in nats, with and without EMA.
         train_loss: Mean training loss of the last epoch (label smoothing included).
         epochs: Epochs trained.
-        macs: Multiply-accumulates of one image.
-        params: Trainable parameters.
     """
 
     top1: float
@@ -110,6 +108,17 @@ class Result:
     validation_loss_raw: float
     train_loss: float
     epochs: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Result(TrainingResult):
+    """What a finished trial gives: what its training does, and what it costs.
+
+    Attributes:
+        macs: Multiply-accumulates of one image.
+        params: Trainable parameters.
+    """
+
     macs: int
     params: int
 

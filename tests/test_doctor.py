@@ -75,7 +75,6 @@ def test_a_sound_run_has_no_findings_and_is_left_as_it_was(run: RunDir) -> None:
         ("study.json", "gpscale fit"),
         ("rule.json", "gpscale fit"),
         ("surfaces/top1.json", "gpscale fit"),
-        ("trials/<finished>/record.json", "the trial is trained again"),
         ("trials/<with curve>/curve.csv", "only its learning curve is lost"),
         ("trials/<begun>/checkpoint.pt", "the trial starts over"),
     ],
@@ -104,6 +103,36 @@ def test_a_damaged_file_is_named_and_moved_and_no_other(
     assert examine(run) == []
 
 
+@pytest.mark.parametrize("damage", [cut_short, garble])
+def test_a_trial_whose_record_is_damaged_is_moved_with_all_its_files(
+    run: RunDir, damage: Callable[[Path], None]
+) -> None:
+    with_curve = min(set(run.trial_ids()) - {BEGUN})
+    place = f"trials/{with_curve}"
+    before = snapshot(run.path)
+    damage(run.record_file(with_curve))
+    assert [(found.path, found.moved_to) for found in examine(run, move=False)] == [(place, None)]
+    [found] = examine(run)
+    assert (found.path, "record.json" in found.damage) == (place, True)
+    assert found.moved_to is not None
+    after = snapshot(run.path)
+    assert {name for name in before if name not in after} == {f"{place}/record.json", f"{place}/{CURVE_FILE}"}
+    assert after[f"{found.moved_to}/{CURVE_FILE}"] == before[f"{place}/{CURVE_FILE}"]
+    assert examine(run) == []
+    # only the trial that was in the middle of its training is left without a record
+    assert Study(run).status()["trials"]["interrupted"] == 1
+
+
+def test_the_advice_for_a_lost_trial_says_that_the_fit_still_has_it(run: RunDir) -> None:
+    cut_short(run.record_file(run.trial_ids()[3]))
+    [fitted] = examine(run, move=False)
+    for words in ("run the sweep again: the trial is trained again", "gpscale fit", "`recommend` and `studies` answer"):
+        assert words in fitted.advice
+    run.study_file.unlink()
+    [unfitted] = examine(run)
+    assert unfitted.advice == "run the sweep again: the trial is trained again"
+
+
 def test_a_sweep_file_that_cannot_be_read_is_moved_and_its_original_asked_for(run: RunDir) -> None:
     garble(run.sweep_file)
     [found] = examine(run)
@@ -115,7 +144,7 @@ def test_a_record_in_another_trials_directory_is_found(run: RunDir) -> None:
     first, second = [trial_id for trial_id in run.trial_ids() if trial_id != BEGUN][:2]
     run.record_file(second).write_bytes(run.record_file(first).read_bytes())
     [found] = examine(run)
-    assert found.path == f"trials/{second}/record.json"
+    assert found.path == f"trials/{second}"
     assert first in found.damage
 
 
@@ -139,11 +168,12 @@ def test_a_broken_store_of_images_is_found(run: RunDir) -> None:
 def test_the_longer_trainings_are_looked_at_too(run: RunDir) -> None:
     longer = write_run(run.fidelity.path, trials=12, finished=2)
     assert examine(run) == []
-    cut_short(longer.record_file(longer.trial_ids()[0]))
+    lost = longer.trial_ids()[0]
+    cut_short(longer.record_file(lost))
     run.fidelity_file.write_text("{")
     found = {one.path: one.moved_to for one in examine(run)}
     assert set(found) == {
-        f"fidelity/trials/{longer.trial_ids()[0]}/record.json",
+        f"fidelity/trials/{lost}",
         run.fidelity_file.relative_to(run.path).as_posix(),
     }
     assert all(moved is not None and (run.path / moved).exists() for moved in found.values())

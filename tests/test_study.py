@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from gpscale.run_dir import RunDir
 from gpscale.study import TRIAL_COLUMNS, Study
 from gpscale.sweep import fit_run
 from gpscale.training.curve import CurveRow, write_curve
+from gpscale.units import format_macs
 from tests.synthetic_runs import BASE, SLOPES, write_run
 
 TEXTS = ("id", "state", "reason", "detail", "architecture")
@@ -132,8 +134,11 @@ def test_an_iso_macs_profile_has_the_best_of_each_level_at_those_macs(fitted: St
 
 
 def test_an_iso_macs_profile_where_nothing_is_is_refused(fitted: Study) -> None:
-    with pytest.raises(FitError, match="needs candidates"):
-        fitted.iso_macs("resolution", "900G")
+    low, high = (format_macs(macs) for macs in (fitted.space.macs.min(), fitted.space.macs.max()))
+    with pytest.raises(
+        FitError, match=f"Got 15,000.0M, within 3%, but the space of study 'known_rule' spans {low} to {high}"
+    ):
+        fitted.iso_macs("resolution", "15G")
 
 
 def test_the_pareto_set_is_a_fifth_of_the_finished_trials_by_macs(fitted: Study) -> None:
@@ -173,6 +178,15 @@ def test_a_summary_is_json_without_nan_and_has_what_a_reader_wants(fitted: Study
     assert len(summary["pareto_set"]) == len(fitted.pareto)
     assert len(summary["verdicts"]) == 2
     assert summary["rule"][1]["resolution"][0] == fitted.rule.predict([0.5]).factors[0, 0]
+
+
+def test_a_run_with_the_name_of_a_shipped_study_answers_itself(
+    fitted: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(fitted.run.path, tmp_path / "quickstart")
+    monkeypatch.chdir(tmp_path)
+    found = Study(RunDir("quickstart")).recommend("15M")
+    assert found.base == fitted.base.name != Study("quickstart").base.name
 
 
 def test_a_summary_beyond_the_range_says_so_in_place_of_a_recommendation(fitted: Study) -> None:
@@ -224,7 +238,7 @@ def test_a_fit_of_another_version_is_refused_and_fitting_again_mends_it(tmp_path
     run.study_file.write_text(json.dumps({**stored, "schema": 1}))
     with pytest.raises(RunDirError, match=r"must be of schema 3\. Got 1.*Run `gpscale fit .*old`"):
         _ = Study(run).facts
-    assert fit_run(run, figures=False).facts["schema"] == 2
+    assert fit_run(run, figures=False).facts["schema"] == 3
 
 
 @pytest.mark.parametrize("outcome", ["top1", "top5"])

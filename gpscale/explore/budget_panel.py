@@ -9,13 +9,15 @@ import ipywidgets
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 
 from gpscale.explore.controls import choose_macs, macs_of, macs_range
 from gpscale.explore.live import LiveFigure
 from gpscale.explore.panel import Panel
-from gpscale.plotting import plot_front, plot_rule
-from gpscale.plotting.labels import MILLION, PERCENT
-from gpscale.plotting.look import INK, SMALL, halo, new_figure, style
+from gpscale.plotting import front_data, plot_front, plot_rule
+from gpscale.plotting.front import front_caption
+from gpscale.plotting.labels import MILLION, percent
+from gpscale.plotting.look import INK, SMALL, caption, new_figure, style
 from gpscale.recommender import Method, Recommendation
 from gpscale.study import Study
 
@@ -56,11 +58,15 @@ class _Budget:
             figure = new_figure(2, _HEIGHT)
             place = figure.add_gridspec(1, 2, width_ratios=(1, 1.15))
             left, right = figure.add_subfigure(place[0]), figure.add_subfigure(place[1])
+            ends = self._ends()
+            told = front_caption(study, front_data(study), ends)
+            caption(left, f"{told}; diamond: what to build, predicted, with the 95 % interval of one training")
             self._front = left.add_subplot()
-            plot_front(study, ax=self._front)
+            # inside the panel the prediction would hide trials
+            self._below = left.supxlabel(" ", fontsize=SMALL)
+            plot_front(study, ax=self._front, also=ends)
             plot_rule(study, figure=right, columns=1)
             self._factors = right.axes
-            self._widen()
             self._live = LiveFigure(figure)
         controls = {"macs": self._macs, "method": self._method}
         self.panel = Panel(f"recommendations of {study.name}", controls, self._draw)
@@ -71,35 +77,34 @@ class _Budget:
     def _draw(self) -> tuple[bytes, str]:
         pick = self._recommend(macs_of(self._study, self._macs), self._method.value)
         with style():
-            picture = self._live.png([*_on_the_front(self._front, pick), *_on_the_rule(self._factors, pick)])
+            front = _on_the_front(self._front, self._below, pick)
+            picture = self._live.png([*front, *_on_the_rule(self._factors, pick)])
         return picture, pick._repr_html_()
 
-    def _widen(self) -> None:
-        """Make room on the front for every interval that the controls can lead to."""
+    def _ends(self) -> list[float]:
+        """Return the lowest and the highest end of all intervals that the controls can lead to, fractions."""
         budgets = np.geomspace(*macs_range(self._study), _BUDGETS).round()
         picks = [self._recommend(int(macs), method) for macs in budgets for method in get_args(Method)]
-        ends = [end * PERCENT for pick in picks if pick.top1 for end in (pick.top1.low, pick.top1.high)]
-        low, high = self._front.get_ylim()
-        self._front.set_ylim(min(low, *ends), max(high, *ends))
+        ends = [end for pick in picks if pick.top1 for end in (pick.top1.low, pick.top1.high)]
+        return [min(ends), max(ends)]
 
 
-def _on_the_front(ax: Axes, pick: Recommendation) -> Iterator[Artist]:
+def _on_the_front(ax: Axes, below: Text, pick: Recommendation) -> Iterator[Artist]:
     assert pick.top1, "a study predicts top-1 for its own base and classes"
-    macs, mean = pick.macs / MILLION, pick.top1.mean * PERCENT
+    labels = list(ax.texts)
+    macs, (low, mean, high) = pick.macs / MILLION, percent([pick.top1.low, pick.top1.mean, pick.top1.high])
     yield ax.axvline(pick.budget / MILLION, color=INK, lw=0.8, ls=(0, (4, 2)))
-    yield ax.vlines(macs, pick.top1.low * PERCENT, pick.top1.high * PERCENT, color=INK, lw=1.6)
+    yield ax.vlines(macs, low, high, color=INK, lw=1.6)
+    # both lines pass behind what is written
+    yield from labels
     yield from ax.plot([macs], [mean], "D", ms=5.5, mfc=PICK, mec=INK, mew=0.8)
-    # towards the middle, so that the text stays on the panel
-    right = ax.transAxes.inverted().transform(ax.transData.transform((macs, mean)))[0] > 0.5
     yield ax.annotate(
-        f"predicted {mean:.1f} %\n95 %: {pick.top1.low * PERCENT:.1f} to {pick.top1.high * PERCENT:.1f}",
-        (pick.budget / MILLION, 0),
-        xycoords=ax.get_xaxis_transform(),
-        xytext=(-4 if right else 4, 4),
-        textcoords="offset points",
-        ha="right" if right else "left",
+        f"predicted {mean:.1f} %, 95 %: {low:.1f} to {high:.1f}",
+        (0.5, 0),
+        xycoords=below,
+        ha="center",
+        va="bottom",
         fontsize=SMALL,
-        path_effects=halo(),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
+import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -21,8 +22,8 @@ from gpscale.explore.marks import box, fading, held_text, keep_title, title, tri
 from gpscale.explore.panel import Panel
 from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting.iso_macs import SHARES
-from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray
-from gpscale.plotting.look import GREEN, INK, SMALL, caption, dress, halo, new_figure, style
+from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, percent
+from gpscale.plotting.look import GREEN, INK, SMALL, caption, dress, halo, new_figure, root, style
 from gpscale.plotting.slices import choose_names, held, varying_names
 from gpscale.study import Study
 from gpscale.surrogate.surface import Surface
@@ -36,6 +37,13 @@ _HEIGHT = 3.0
 
 _RAY = 0.8
 """How steeply the labels of lines of equal MACs climb; less than the way from the corner to the base."""
+
+_COST_CROSS = 1.0
+"""How far from that ray a label goes to hide one cross less, as a share of the panel's height."""
+
+_LABEL_WIDTH = 32.0
+_REACH = (_LABEL_WIDTH / 2 + 3.0, 7.0)
+"""Half the width and height of a label with half a cross, in points."""
 
 _EDGE = 0.1
 """Labels nearer to the left edge than this share of the panel would cross it."""
@@ -148,7 +156,8 @@ class _Field:
             label: Of the colour bar.
         """
         self.ax, self._colors = ax, colors
-        self._levels = MaxNLocator(_LEVELS).tick_values(values.min() * PERCENT, values.max() * PERCENT)
+        ticks = MaxNLocator(_LEVELS).tick_values(*percent([values.min(), values.max()]))
+        self._levels = np.unique(np.clip(ticks, 0.0, PERCENT))
         mappable = ScalarMappable(BoundaryNorm(self._levels, 256, extend="both"), colors)
         bar = ax.figure.colorbar(mappable, ax=ax, label=label, pad=0.02)
         dress(ax)
@@ -169,12 +178,32 @@ def _equal_macs(ax: Axes, grid: SurfaceGrid, costs: Costs) -> Iterator[Artist]:
         seen = np.flatnonzero((across > 0) & (across < 1) & (up > 0) & (up < 1))
         if not len(seen):
             continue
-        # where the lines cross one ray, their labels stand apart
-        at = seen[np.abs(up - _RAY * across)[seen].argmin()]
+        # where the lines cross one ray, their labels stand apart; a cross is not hidden where another place is as good
+        places = (low + span * np.column_stack([across, up]))[seen]
+        centred = across > _EDGE
+        hidden = _hidden(ax, places, centred[seen], grid.observations)
+        at = seen[(np.abs(up - _RAY * across)[seen] + _COST_CROSS * hidden).argmin()]
         place = low + span * (across[at], up[at])
         text = ax.text(float(place[0]), float(place[1]), f"$c$ = {share:g}", color="white", fontsize=SMALL)
-        text.set(ha="center" if across[at] > _EDGE else "left", va="center", path_effects=halo(1.6, INK))
+        text.set(ha="center" if centred[at] else "left", va="center", path_effects=halo(1.6, INK))
         yield text
+
+
+def _hidden(ax: Axes, places: FloatArray, centred: npt.NDArray[np.bool_], marks: FloatArray) -> npt.NDArray[np.int64]:
+    """Return how many marks a label of equal MACs hides at each place; (m,) int64.
+
+    Args:
+        ax: Where.
+        places: Where it may stand, (m, 2) float64, data coordinates.
+        centred: Whether it then stands around the place, (m,) bool, or right of it.
+        marks: (n, 2) float64, data coordinates.
+    """
+    point = root(ax).dpi / 72
+    at, others = (ax.transData.transform(points) / point for points in (places, marks))
+    at[~centred, 0] += _LABEL_WIDTH / 2
+    near = np.abs(at[:, None] - others[None]) < _REACH
+    hidden: npt.NDArray[np.int64] = near.all(axis=2).sum(axis=1)
+    return hidden
 
 
 def _best_and_base(ax: Axes, grid: SurfaceGrid) -> Iterator[Artist]:
@@ -189,7 +218,7 @@ def _best_and_base(ax: Axes, grid: SurfaceGrid) -> Iterator[Artist]:
     # towards the middle, so that the text stays on the panel
     right, upper = column > grid.mean.shape[1] / 2, row > grid.mean.shape[0] / 2
     yield ax.annotate(
-        f"maximum {grid.mean[row, column] * PERCENT:.1f} ± {grid.std[row, column] * PERCENT:.1f} %",
+        f"maximum {percent(grid.mean[row, column]):.1f} ± {grid.std[row, column] * PERCENT:.1f} %",
         (x, y),
         xytext=(-6 if right else 6, -6 if upper else 6),
         textcoords="offset points",

@@ -41,13 +41,15 @@ class LiveFigure:
         with style():
             self._canvas.draw()
         figure.set_layout_engine("none")
+        self._lasting = frozenset(figure.findobj())
         self._still = self._canvas.copy_from_bbox(figure.bbox)
 
     def png(self, artists: Iterable[Artist]) -> bytes:
-        """Draw artists over what stays, and take them off the figure.
+        """Draw artists over what stays, and take the new ones off the figure.
 
         Args:
-            artists: In the order in which they lie over each other, each already on an axes of the figure.
+            artists: In the order in which they lie over each other, each already on an axes of the figure. One that
+                stays is drawn again, so that it can lie over a new one.
 
         Returns:
             The picture as PNG.
@@ -58,7 +60,7 @@ class LiveFigure:
             artist.draw(self._canvas.renderer)
         for artist in drawn:
             # contour lines take their labels with them
-            if artist.axes is not None:
+            if artist.axes is not None and artist not in self._lasting:
                 artist.remove()
         pixels = np.asarray(self._canvas.buffer_rgba())[..., :3]
         buffer = io.BytesIO()

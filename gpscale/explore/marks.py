@@ -12,10 +12,10 @@ from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
 
 from gpscale.factors import FACTOR_SYMBOLS
-from gpscale.plotting.base import Z95
-from gpscale.plotting.labels import PERCENT, FloatArray
+from gpscale.plotting.labels import FloatArray, percent
 from gpscale.plotting.look import root
 from gpscale.surrogate.surface import Surface
+from gpscale.units import Z95
 
 _NEAR = 0.25
 """Distance from a slice, as a share of a factor's observed span, at which a mark has lost 40 % of its strength."""
@@ -59,7 +59,7 @@ def fading(surface: Surface, fixed: Mapping[str, float]) -> FloatArray:
 
 
 def trial_crosses(ax: Axes, places: FloatArray, strength: FloatArray, color: str, width: float = 1.0) -> Artist:
-    """Return crosses where trials are.
+    """Return crosses where trials are, whole also on the edge of the panel.
 
     Args:
         ax: Where.
@@ -69,7 +69,7 @@ def trial_crosses(ax: Axes, places: FloatArray, strength: FloatArray, color: str
         width: Of their strokes, in points.
     """
     colors = to_rgba_array(np.repeat(color, len(places)), strength)
-    return ax.scatter(places[:, 0], places[:, 1], s=14, marker="x", c=colors, linewidths=width)
+    return ax.scatter(places[:, 0], places[:, 1], s=14, marker="x", c=colors, linewidths=width, clip_on=False)
 
 
 def box(surface: Surface) -> FloatArray:
@@ -81,5 +81,5 @@ def box(surface: Surface) -> FloatArray:
 def accuracy_limits(surface: Surface) -> tuple[float, float]:
     """Return limits in percent that hold all trials and the surface with its 95 % band wherever it is looked at."""
     found = surface.predict(box(surface))
-    seen = [surface.values, found.mean - Z95 * found.std, found.mean + Z95 * found.std]
-    return min(part.min() for part in seen) * PERCENT, max(part.max() for part in seen) * PERCENT
+    seen = percent(np.concatenate([surface.values, found.mean - Z95 * found.std, found.mean + Z95 * found.std]))
+    return float(seen.min()), float(seen.max())

@@ -15,14 +15,13 @@ from gpscale.explore.costs import Costs
 from gpscale.explore.live import LiveFigure
 from gpscale.explore.marks import accuracy_limits, fading, held_text, keep_title, title, trial_crosses
 from gpscale.explore.panel import Panel
-from gpscale.plotting.base import Z95
-from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT
+from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, FloatArray, percent
 from gpscale.plotting.look import BLUE, INK, LINE, caption, dress, new_figure, style
 from gpscale.plotting.slices import choose_names, held, varying_names
 from gpscale.study import Study
 from gpscale.surrogate.surface import Surface
 from gpscale.surrogate.views import SurfaceLine, SurfaceProfile
-from gpscale.units import format_macs
+from gpscale.units import Z95, format_macs
 
 NEAR = 0.1
 """Trials whose MACs differ from a profile's by at most this share are drawn with it."""
@@ -106,22 +105,26 @@ class _SliceAndProfile:
             return LiveFigure(figure), left, right
 
     def _draw_slice(self, ax: Axes, surface: Surface, line: SurfaceLine) -> Iterator[Artist]:
-        mean, band = line.mean * PERCENT, Z95 * line.std * PERCENT
-        yield ax.fill_between(line.x, mean - band, mean + band, color=BLUE, alpha=0.25, lw=0)
-        yield from ax.plot(line.x, mean, color=BLUE, lw=LINE)
-        trials = np.column_stack([line.observations, surface.values * PERCENT])
+        yield ax.fill_between(line.x, *_band(line), color=BLUE, alpha=0.25, lw=0)
+        yield from ax.plot(line.x, percent(line.mean), color=BLUE, lw=LINE)
+        trials = np.column_stack([line.observations, percent(surface.values)])
         yield trial_crosses(ax, trials, fading(surface, line.fixed), INK)
         c = np.interp(line.x[[0, -1]], self._costs.levels[line.name], self._costs.over((line.name,), line.fixed))
         yield title(ax, f"slice at {held_text(line.fixed)}\n$c$ grows from {c[0]:.2f} to {c[1]:.2f}")
 
     def _draw_profile(self, ax: Axes, profile: SurfaceProfile, macs: int) -> Iterator[Artist]:
-        mean, band = profile.mean * PERCENT, Z95 * profile.std * PERCENT
-        yield ax.vlines(profile.levels, mean - band, mean + band, color=BLUE, alpha=0.25, lw=4)
-        yield from ax.plot(profile.levels, mean, "o-", ms=3.6, color=BLUE, lw=LINE)
+        yield ax.vlines(profile.levels, *_band(profile), color=BLUE, alpha=0.25, lw=4)
+        yield from ax.plot(profile.levels, percent(profile.mean), "o-", ms=3.6, color=BLUE, lw=LINE)
         trials = trials_near(self._study.finished, macs)
-        yield from ax.plot(trials[profile.name], trials[profile.outcome] * PERCENT, "x", ms=4, mew=1, color=INK)
+        yield from ax.plot(trials[profile.name], percent(trials[profile.outcome]), "x", ms=4, mew=1, color=INK)
         c = macs / self._study.base.macs
         yield title(ax, f"iso-MAC profile\n{format_macs(macs)} MACs, $c$ = {c:.2f}")
+
+
+def _band(view: SurfaceLine | SurfaceProfile) -> tuple[FloatArray, FloatArray]:
+    """Return both ends of the 95 % band of the surface, percent."""
+    reach = Z95 * view.std
+    return percent(view.mean - reach), percent(view.mean + reach)
 
 
 def trials_near(finished: pd.DataFrame, macs: int) -> pd.DataFrame:

@@ -17,7 +17,18 @@ from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES, FACTOR_SYMBOLS
 from gpscale.plotting.base import Columns, StudyLike
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, label_ends
-from gpscale.plotting.look import FAINT, LINE, caption, dress, new_figure, ordered_colors, root, style
+from gpscale.plotting.look import (
+    FAINT,
+    LINE,
+    caption,
+    check_columns,
+    dress,
+    new_figure,
+    ordered_colors,
+    root,
+    style,
+)
+from gpscale.trial import check_outcome
 
 CHOSEN = 4
 """Trials that are drawn in colour."""
@@ -44,6 +55,7 @@ def curves_data(study: StudyLike, outcome: str = "top1", count: int = CHOSEN) ->
 
     Raises:
         FitError: No finished trial has a learning curve.
+        UnknownNameError: `outcome` is neither.
 
     Example:
         >>> from gpscale import Study
@@ -51,6 +63,7 @@ def curves_data(study: StudyLike, outcome: str = "top1", count: int = CHOSEN) ->
         >>> int(table["epoch"].max())
         8
     """
+    check_outcome(outcome)
     curves = study.curves
     if not len(curves):
         raise FitError(
@@ -93,6 +106,7 @@ def plot_curves(
 
     Raises:
         FitError: As in `curves_data`.
+        UnknownNameError: `outcome` is neither, or `columns` is neither 1 nor 2.
 
     Example:
         >>> from gpscale import Study
@@ -100,6 +114,7 @@ def plot_curves(
         >>> len(figure.get_axes())
         2
     """
+    check_columns(columns)
     table, axis = curves_data(study, outcome, count), _axis(study)
     averaged = not np.array_equal(table[["loss", "accuracy"]], table[["ema_loss", "ema_accuracy"]])
     chosen, trials = table.loc[table["chosen"], "id"].nunique(), table["id"].nunique()

@@ -8,10 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from gpscale.errors import FitError
-from gpscale.plotting.base import Z95, Columns, StudyLike
-from gpscale.plotting.labels import OUTCOME_LABELS, PERCENT
-from gpscale.plotting.look import BLUE, MUTED, RED, caption, dress, new_figure, root, style
+from gpscale.plotting.base import Columns, StudyLike
+from gpscale.plotting.labels import OUTCOME_LABELS, PERCENT, percent
+from gpscale.plotting.look import BLUE, MUTED, RED, UNCUT, caption, check_columns, dress, new_figure, root, style
 from gpscale.surrogate.diagnostics import Diagnostics, Scores
+from gpscale.trial import check_outcome
+from gpscale.units import Z95
 
 MODELS = ("joint", "log_macs")
 
@@ -33,6 +35,7 @@ def diagnostics_data(study: StudyLike, outcome: str = "top1") -> pd.DataFrame:
 
     Raises:
         FitError: There is no surface of that outcome.
+        UnknownNameError: `outcome` is neither.
 
     Example:
         >>> from gpscale import Study
@@ -67,6 +70,7 @@ def plot_diagnostics(
 
     Raises:
         FitError: As in `diagnostics_data`.
+        UnknownNameError: `outcome` is neither, or `columns` is neither 1 nor 2.
 
     Example:
         >>> from gpscale import Study
@@ -74,6 +78,7 @@ def plot_diagnostics(
         >>> len(figure.get_axes())
         2
     """
+    check_columns(columns)
     table, found = diagnostics_data(study, outcome), _diagnostics(study, outcome)
     name = OUTCOME_LABELS[outcome]
     knows = "more than MACs do" if found.knows_more_than_macs else "no more than MACs do"
@@ -96,7 +101,7 @@ def plot_diagnostics(
 
 
 def _diagnostics(study: StudyLike, outcome: str) -> Diagnostics:
-    stored = study.facts["diagnostics"][outcome]
+    stored = study.facts["diagnostics"][check_outcome(outcome)]
     if stored is None:
         raise FitError(f"Study {study.name!r} has no surface of {outcome}: it is the same in all trials. Use top1.")
     return Diagnostics.from_dict(stored)
@@ -110,15 +115,15 @@ def _summary(scores: Scores) -> str:
 
 def _draw(ax: Axes, table: pd.DataFrame, both: pd.DataFrame) -> None:
     dress(ax)
-    measured, ends = both["measured"] * PERCENT, both[["low", "high"]].to_numpy() * PERCENT
+    measured, ends = percent(both["measured"]), percent(both[["low", "high"]])
     low, high = measured.min(), measured.max()
     margin = 0.06 * (high - low)
-    ax.set_xlim(low - margin, high + margin)
-    ax.set_ylim(min(ends.min(), low) - margin, max(ends.max(), high) + margin)
+    ax.set_xlim(max(low - margin, 0.0), min(high + margin, 100.0))
+    ax.set_ylim(max(min(ends.min(), low) - margin, 0.0), min(max(ends.max(), high) + margin, 100.0))
     ax.axline((low, low), slope=1.0, color=MUTED, lw=0.6, zorder=1)
     width = 0.9 if len(table) <= 40 else 0.6
     for inside, color in ((True, BLUE), (False, RED)):
         rows = table[table["inside"] == inside]
-        x = rows["measured"] * PERCENT
-        ax.vlines(x, rows["low"] * PERCENT, rows["high"] * PERCENT, color=color, lw=width, alpha=0.4, zorder=2)
-        ax.plot(x, rows["predicted"] * PERCENT, "o", ms=3, mfc=color, mec="white", mew=0.3, zorder=3)
+        x = percent(rows["measured"])
+        ax.vlines(x, percent(rows["low"]), percent(rows["high"]), color=color, lw=width, alpha=0.4, zorder=2)
+        ax.plot(x, percent(rows["predicted"]), "o", ms=3, mfc=color, mec="white", mew=0.3, zorder=3, **UNCUT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,8 +11,8 @@ from matplotlib.figure import Figure
 
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
-from gpscale.plotting.base import Z95, Columns, StudyLike, at_base, is_base
-from gpscale.plotting.labels import MILLION, PERCENT, FloatArray, Label, along, place_labels
+from gpscale.plotting.base import Columns, StudyLike, at_base, is_base
+from gpscale.plotting.labels import MILLION, FloatArray, Label, along, percent, place_labels
 from gpscale.plotting.look import (
     BLUE,
     FAINT,
@@ -19,6 +21,7 @@ from gpscale.plotting.look import (
     PURPLE,
     RED,
     caption,
+    check_columns,
     dress,
     log_ticks,
     log_x,
@@ -26,6 +29,7 @@ from gpscale.plotting.look import (
     root,
     style,
 )
+from gpscale.units import Z95
 
 _HEIGHTS: dict[Columns, float] = {1: 2.9, 2: 3.6}
 _DASHED = (0, (3, 1.5))
@@ -80,16 +84,18 @@ def front_data(study: StudyLike) -> pd.DataFrame:
     ]
 
 
-def plot_front(study: StudyLike, ax: Axes | None = None, columns: Columns = 1) -> Figure:
+def plot_front(study: StudyLike, ax: Axes | None = None, columns: Columns = 1, also: Sequence[float] = ()) -> Figure:
     """Draw top-1 against MACs: all trials, the front as a step line, the Pareto set, the base, and width alone.
 
     Args:
         study: A study with a Pareto set.
         ax: Where to draw; None makes a figure.
         columns: Width of that figure.
+        also: Accuracies that the panel must have room for beside those that it shows, fractions.
 
     Raises:
         FitError: The study has no Pareto set.
+        UnknownNameError: `columns` is neither 1 nor 2.
 
     Example:
         >>> from gpscale import Study
@@ -97,19 +103,43 @@ def plot_front(study: StudyLike, ax: Axes | None = None, columns: Columns = 1) -
         >>> len(figure.get_axes())
         1
     """
+    check_columns(columns)
     table = front_data(study)
     with style():
         if ax is None:
             figure = new_figure(columns, _HEIGHTS[columns])
             ax = figure.add_subplot()
-            count = (table["kind"] == "trial").sum()
-            told = "; dashed: width alone, predicted by the surface, 95 % band" if count < len(table) else ""
-            if _narrow(table).any():
-                told += "; square: width alone, measured"
-            told += CHOSEN_BY[study.facts["pareto"]["values"]]
-            caption(figure, f"{study.name}: {count} trials, base {study.base.name}{told}")
-        _draw(ax, table, study.base.macs)
+            caption(figure, front_caption(study, table, also))
+        _draw(ax, table, study.base.macs, _limits(table, also))
         return root(ax)
+
+
+def front_caption(study: StudyLike, table: pd.DataFrame, also: Sequence[float] = ()) -> str:
+    """Return the caption of a front: which study, what is predicted, what was measured.
+
+    Args:
+        study: What is drawn.
+        table: Its `front_data`.
+        also: As in `plot_front`.
+    """
+    trials, predicted = table[table["kind"] == "trial"], table[table["kind"] == "width_only"]
+    told = f"{study.name}: {len(trials)} trials, base {study.base.name}"
+    if len(predicted):
+        told += "; dashed: width alone, predicted, with the 95 % band of the surface"
+        low, high = _limits(table, also)
+        if (percent(predicted["low"]) < low).any() or (percent(predicted["high"]) > high).any():
+            told += ", which leaves the picture"
+    if _narrow(table).any():
+        told += "; square: width alone, measured"
+    return told + CHOSEN_BY[study.facts["pareto"]["values"]]
+
+
+def _limits(table: pd.DataFrame, also: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of the axis of top-1 (%); the band may leave it, its line and the trials may not."""
+    heights = percent(table["top1"])
+    margin = 0.08 * np.ptp(heights)
+    low, high = (np.append(percent(also), end) for end in (heights.min() - margin, heights.max() + margin))
+    return max(float(low.min()), 0.0), min(float(high.max()), 100.0)
 
 
 def _width_only(study: StudyLike, trials: pd.DataFrame) -> pd.DataFrame:
@@ -131,7 +161,7 @@ def _width_only(study: StudyLike, trials: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _draw(ax: Axes, table: pd.DataFrame, base_macs: int) -> None:
+def _draw(ax: Axes, table: pd.DataFrame, base_macs: int, limits: tuple[float, float]) -> None:
     dress(ax)
     trials, predicted = table[table["kind"] == "trial"], table[table["kind"] == "width_only"]
     points = _points(trials)
@@ -141,11 +171,8 @@ def _draw(ax: Axes, table: pd.DataFrame, base_macs: int) -> None:
     ax.set_xlabel("MACs (M)")
     ax.set_ylabel("top-1 (%)")
     line = _points(predicted)
-    # the band may leave the panel; its line and the trials may not
-    heights = np.concatenate([top1, line[:, 1]])
-    margin = 0.08 * np.ptp(heights)
-    ax.set_ylim(heights.min() - margin, heights.max() + margin)
-    ax.fill_between(line[:, 0], predicted["low"] * PERCENT, predicted["high"] * PERCENT, color=PURPLE, alpha=0.1, lw=0)
+    ax.set_ylim(*limits)
+    ax.fill_between(line[:, 0], percent(predicted["low"]), percent(predicted["high"]), color=PURPLE, alpha=0.1, lw=0)
     ax.plot(*line.T, color=PURPLE, lw=0.9 * LINE, ls=_DASHED, zorder=2)
     narrow = _narrow(trials).to_numpy()
     ax.plot(macs[~front], top1[~front], "o", ms=3, mfc=FAINT, mec="white", mew=0.3)
@@ -176,7 +203,7 @@ def _narrow(table: pd.DataFrame) -> pd.Series[bool]:
 
 def _points(table: pd.DataFrame) -> FloatArray:
     """Return MACs (M) and top-1 (%), (n, 2) float64."""
-    return np.column_stack([table["macs"] / MILLION, table["top1"] * PERCENT]).astype(np.float64)
+    return np.column_stack([table["macs"] / MILLION, percent(table["top1"])]).astype(np.float64)
 
 
 def _add_ratio_axis(ax: Axes, base_macs: int) -> None:

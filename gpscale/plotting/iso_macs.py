@@ -11,10 +11,24 @@ from matplotlib.figure import Figure, SubFigure
 
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
-from gpscale.plotting.base import Z95, Columns, StudyLike, is_base
-from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, label_ends
-from gpscale.plotting.look import GREEN, LINE, caption, dress, log_x, new_figure, ordered_colors, root, style
-from gpscale.plotting.slices import varying_names
+from gpscale.plotting.base import Columns, StudyLike, is_base
+from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, FloatArray, label_ends, percent
+from gpscale.plotting.look import (
+    GREEN,
+    LINE,
+    UNCUT,
+    caption,
+    check_columns,
+    dress,
+    limit_accuracies,
+    log_x,
+    new_figure,
+    ordered_colors,
+    root,
+    style,
+)
+from gpscale.plotting.slices import choose_names, varying_names
+from gpscale.units import Z95
 
 SHARES = (0.25, 0.5, 1.0)
 """Reduction factors c at which MACs are held."""
@@ -24,13 +38,19 @@ _ACROSS: dict[Columns, int] = {1: 2, 2: 4}
 _TOLERANCE = 0.03
 
 
-def iso_macs_data(study: StudyLike, outcome: str = "top1", shares: Sequence[float] = SHARES) -> pd.DataFrame:
+def iso_macs_data(
+    study: StudyLike,
+    outcome: str = "top1",
+    shares: Sequence[float] = SHARES,
+    factors: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Tabulate the profiles of every factor that varied.
 
     Args:
         study: A study with a surface over all four factors.
         outcome: `"top1"` or `"top5"`.
         shares: Reduction factors c to hold; those outside the measured range are left out.
+        factors: Of which factors; none takes all that varied.
 
     Returns:
         One row a factor, c and level: `factor`, `c`, `macs` (multiply-accumulates that are held, within 3 %), `level`
@@ -38,7 +58,9 @@ def iso_macs_data(study: StudyLike, outcome: str = "top1", shares: Sequence[floa
         `low` and `high` (95 % band of the surface at that architecture).
 
     Raises:
-        FitError: The surface has fewer than four factors, or every share is outside the measured range.
+        FitError: The surface has fewer than four factors, a factor did not vary, or every share is outside the measured
+            range.
+        UnknownNameError: A name is no factor or no outcome.
 
     Example:
         >>> from gpscale import Study
@@ -51,12 +73,14 @@ def iso_macs_data(study: StudyLike, outcome: str = "top1", shares: Sequence[floa
     inside = [share for share in shares if low * (1 - _TOLERANCE) <= share <= high * (1 + _TOLERANCE)]
     if not inside:
         raise FitError(
-            f"An iso-MAC profile needs a `c` that was measured. Got {', '.join(f'{share:g}' for share in shares)}, but "
-            f"study {study.name!r} holds [{low:.2f}, {high:.2f}]. Name another."
+            "An iso-MAC profile needs a `c` that was measured. "
+            f"Got {', '.join(f'{share:g}' for share in shares) or 'none'}, but study {study.name!r} holds "
+            f"[{low:.2f}, {high:.2f}]. Name another."
         )
     tables = []
-    varying = varying_names(study.joint_surface(outcome))
-    for factor in (name for name in FACTOR_NAMES if name in varying):
+    surface = study.joint_surface(outcome)
+    chosen = tuple(dict.fromkeys(factors or varying_names(surface)))
+    for factor in sorted(choose_names(surface, chosen, len(chosen)), key=FACTOR_NAMES.index):
         for share in inside:
             macs = share * study.base.macs
             found = study.iso_macs(factor, macs, tolerance=_TOLERANCE, outcome=outcome)
@@ -72,6 +96,7 @@ def plot_iso_macs(
     figure: Figure | SubFigure | None = None,
     columns: Columns = 2,
     shares: Sequence[float] = SHARES,
+    factors: Sequence[str] | None = None,
 ) -> Figure:
     """Draw the profile of each factor, one line for each c, with the surface's 95 % band, and the measured base.
 
@@ -81,9 +106,11 @@ def plot_iso_macs(
         figure: Where to draw; None makes a figure.
         columns: Width of that figure; two panels a row in one column, all in a row in two.
         shares: Reduction factors c to hold.
+        factors: As in `iso_macs_data`.
 
     Raises:
         FitError: As in `iso_macs_data`.
+        UnknownNameError: As in `iso_macs_data`, or `columns` is neither 1 nor 2.
 
     Example:
         >>> from gpscale import Study
@@ -91,9 +118,10 @@ def plot_iso_macs(
         >>> len(figure.get_axes())
         4
     """
-    table = iso_macs_data(study, outcome, shares)
+    check_columns(columns)
+    table = iso_macs_data(study, outcome, shares, factors)
     names = list(dict.fromkeys(table["factor"]))
-    base = study.finished.loc[is_base(study.finished), outcome].to_numpy(dtype=float) * PERCENT
+    base = study.finished.loc[is_base(study.finished), outcome]
     measured = "; triangle: base, measured" if len(base) else ""
     with style():
         figure = figure or new_figure(columns, _HEIGHTS[columns])
@@ -107,9 +135,10 @@ def plot_iso_macs(
         for ax in panels.flat[len(names) :]:
             ax.set_visible(False)
         for ax, name in zip(panels.flat, names, strict=False):
-            _draw(ax, table[table["factor"] == name], base)
+            _draw(ax, table[table["factor"] == name], percent(base))
             ax.set_xlabel(FACTOR_LABELS[name])
         for ax in panels[:, 0]:
+            limit_accuracies(ax)
             ax.set_ylabel(f"predicted {OUTCOME_LABELS[outcome]} (%)")
         for place, name in enumerate(names):
             if place % across == across - 1 or place == len(names) - 1:
@@ -117,17 +146,17 @@ def plot_iso_macs(
         return root(figure)
 
 
-def _draw(ax: Axes, table: pd.DataFrame, base: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+def _draw(ax: Axes, table: pd.DataFrame, base: FloatArray) -> None:
     dress(ax)
     log_x(ax, table["level"].min() / 1.06, table["level"].max() * 1.06, few=True)
     for color, (_, profile) in zip(ordered_colors(table["c"].nunique()), table.groupby("c"), strict=True):
-        level, value = profile["level"], profile["value"] * PERCENT
-        ax.fill_between(level, profile["low"] * PERCENT, profile["high"] * PERCENT, color=color, alpha=0.18, lw=0)
-        ax.plot(level, value, "o-", color=color, lw=LINE, ms=2.2 if len(profile) <= 25 else 0)
+        level, value = profile["level"], percent(profile["value"])
+        ax.fill_between(level, percent(profile["low"]), percent(profile["high"]), color=color, alpha=0.18, lw=0)
+        ax.plot(level, value, "o-", color=color, lw=LINE, ms=2.2 if len(profile) <= 25 else 0, **UNCUT)
     ax.plot(np.ones(len(base)), base, "^", ms=6, mfc=GREEN, mec="white", mew=0.6, zorder=4)
 
 
 def _label(ax: Axes, table: pd.DataFrame) -> None:
-    ends = [(c, profile["value"].iloc[-1] * PERCENT) for c, profile in table.groupby("c")]
+    ends = [(c, float(percent(profile["value"].iloc[-1]))) for c, profile in table.groupby("c")]
     colors = ordered_colors(len(ends))
     label_ends(ax, [(end, f"$c$ = {c:g}", color) for (c, end), color in zip(ends, colors, strict=True)])

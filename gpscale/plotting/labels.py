@@ -54,6 +54,11 @@ class Label:
     color: str
 
 
+def percent(fractions: npt.ArrayLike) -> FloatArray:
+    """Return accuracies as they are drawn: in percent, none below 0 or above 100, where a Gaussian process may end."""
+    return np.clip(np.asarray(fractions, dtype=np.float64), 0.0, 1.0) * PERCENT
+
+
 def place_labels(ax: Axes, labels: Sequence[Label], marks: FloatArray) -> None:
     """Write each label beside one of its anchors, where it hides the fewest marks and no other label.
 

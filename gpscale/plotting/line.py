@@ -8,12 +8,28 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from gpscale.plotting.base import Z95, Columns, StudyLike, is_base
-from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, Label, along, place_labels
-from gpscale.plotting.look import BLUE, GREEN, INK, LINE, RED, caption, dress, new_figure, root, style
+from gpscale.plotting.base import Columns, StudyLike, is_base
+from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, FloatArray, Label, along, percent, place_labels
+from gpscale.plotting.look import (
+    BLUE,
+    GREEN,
+    INK,
+    LINE,
+    RED,
+    UNCUT,
+    caption,
+    check_columns,
+    dress,
+    limit_accuracies,
+    new_figure,
+    root,
+    style,
+)
 from gpscale.plotting.slices import choose_names, describe, held
 from gpscale.surrogate.surface import Fixed
 from gpscale.surrogate.views import SurfaceLine
+from gpscale.trial import OUTCOMES, check_outcome
+from gpscale.units import Z95
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -40,7 +56,8 @@ def line_data(
 
     Raises:
         FitError: The factor is none of the surface, or did not vary.
-        UnknownNameError: `factor` is no factor.
+        UnknownNameError: `factor` is no factor, or `outcome` no outcome.
+        OutOfRangeError: A value of `fixed` lies outside what the trials span.
 
     Example:
         >>> from gpscale import Study
@@ -70,8 +87,8 @@ def plot_line(
         fixed: As in `line_data`.
 
     Raises:
-        FitError: As in `line_data`.
-        UnknownNameError: As in `line_data`.
+        FitError, OutOfRangeError: As in `line_data`.
+        UnknownNameError: As in `line_data`, or `columns` is neither 1 nor 2.
 
     Example:
         >>> from gpscale import Study
@@ -79,6 +96,7 @@ def plot_line(
         >>> len(figure.get_axes())
         1
     """
+    check_columns(columns)
     outcomes = _outcomes(study, outcome)
     surface, line = study.joint_surface(outcomes[0]), _cut(study, factor, outcomes[0], fixed)
     table = line_data(study, factor, outcome, fixed)
@@ -100,8 +118,8 @@ def plot_line(
 
 def _outcomes(study: StudyLike, outcome: str | None) -> list[str]:
     if outcome is not None:
-        return [outcome]
-    return [name for name in OUTCOME_LABELS if name == "top1" or study.facts["diagnostics"][name] is not None]
+        return [check_outcome(outcome)]
+    return [name for name in OUTCOMES if name == "top1" or study.facts["diagnostics"][name] is not None]
 
 
 def _table(study: StudyLike, factor: str | None, outcome: str, fixed: Fixed | None) -> pd.DataFrame:
@@ -136,16 +154,17 @@ def _draw(ax: Axes, table: pd.DataFrame, name: str) -> None:
     line, trials = table[table["kind"] == "surface"], table[table["kind"] == "trial"]
     x = line[name].to_numpy()
     low, high, training_low, training_high, mean = (
-        line[column].to_numpy(dtype=float) * PERCENT
-        for column in ("low", "high", "training_low", "training_high", "value")
+        percent(line[column]) for column in ("low", "high", "training_low", "training_high", "value")
     )
     ax.fill_between(x, training_low, training_high, color=BLUE, alpha=0.12, lw=0)
     ax.fill_between(x, low, high, color=BLUE, alpha=0.25, lw=0)
     ax.plot(x, mean, color=BLUE, lw=LINE)
     points = _points(trials, name)
     for rows, color, _ in _groups(trials):
-        ax.plot(*points[rows].T, "x", ms=4, mew=1.0, color=color, zorder=3)
-    ax.plot(*points[trials["base"].to_numpy()].T, "^", ms=6.5, mfc=GREEN, mec="white", mew=0.6, zorder=4)
+        ax.plot(*points[rows].T, "x", ms=4, mew=1.0, color=color, zorder=3, **UNCUT)
+    base = points[trials["base"].to_numpy()]
+    ax.plot(*base.T, "^", ms=6.5, mfc=GREEN, mec="white", mew=0.6, zorder=4, **UNCUT)
+    limit_accuracies(ax)
 
 
 def _groups(trials: pd.DataFrame) -> list[tuple[BoolArray, str, str]]:
@@ -157,7 +176,7 @@ def _groups(trials: pd.DataFrame) -> list[tuple[BoolArray, str, str]]:
 
 
 def _points(trials: pd.DataFrame, name: str) -> FloatArray:
-    return np.column_stack([trials[name], trials["value"] * PERCENT]).astype(np.float64)
+    return np.column_stack([trials[name], percent(trials["value"])]).astype(np.float64)
 
 
 def _label(ax: Axes, table: pd.DataFrame, name: str) -> None:
@@ -166,5 +185,5 @@ def _label(ax: Axes, table: pd.DataFrame, name: str) -> None:
     labels = [Label("base", points[trials["base"].to_numpy(dtype=bool)], GREEN)]
     labels += [Label(text, points[rows], color) for rows, color, text in _groups(trials)]
     root(ax).draw_without_rendering()
-    marks = np.concatenate([points, along(ax, line[name], line["value"] * PERCENT)])
+    marks = np.concatenate([points, along(ax, line[name], percent(line["value"]))])
     place_labels(ax, [label for label in labels if len(label.anchors)], marks)

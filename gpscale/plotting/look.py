@@ -21,6 +21,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from gpscale.errors import UnknownNameError
 from gpscale.plotting.base import Columns
 
 INK = "#333333"
@@ -39,6 +40,9 @@ SMALL = 7.0
 """Points; nothing is smaller."""
 
 LINE = 1.3
+
+UNCUT: dict[str, Any] = {"clip_on": False, "in_layout": False}
+"""Options of marks that may lie on the edge of a panel: they are drawn whole, and do not move it."""
 
 _BOUND = "\u00a0"
 
@@ -95,6 +99,16 @@ def style() -> contextlib.AbstractContextManager[None]:
     return mpl_style.context(["default", _RC])
 
 
+def check_columns(columns: Columns) -> None:
+    """Check the width of a figure, before anything else is looked up by it.
+
+    Raises:
+        UnknownNameError: It is neither one column nor two.
+    """
+    if columns not in WIDTHS:
+        raise UnknownNameError.of("number of columns", columns, map(str, WIDTHS))
+
+
 def new_figure(columns: Columns, height: float) -> Figure:
     """Make an empty figure that belongs to no window.
 
@@ -129,6 +143,12 @@ def caption(place: Figure | SubFigure, text: str) -> None:
 def dress(ax: Axes | SecondaryAxis) -> None:
     """Set the look of the ticks, also of those that are made later, outside `style()`."""
     ax.tick_params(which="both", labelsize=SMALL, width=0.6, length=2.5, color=MUTED, labelcolor=INK)
+
+
+def limit_accuracies(ax: Axes) -> None:
+    """Let an axis of accuracies in percent end at 0 and 100, which its margin may have passed; call it last."""
+    low, high = ax.get_ylim()
+    ax.set_ylim(max(low, 0.0), min(high, 100.0))
 
 
 def log_x(ax: Axes, low: float, high: float, few: bool = False) -> None:

@@ -10,7 +10,20 @@ from matplotlib.figure import Figure, SubFigure
 from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting.base import Columns, StudyLike
 from gpscale.plotting.labels import FACTOR_LABELS, MILLION
-from gpscale.plotting.look import BLUE, INK, LINE, MUTED, caption, dress, log_x, log_y, new_figure, root, style
+from gpscale.plotting.look import (
+    BLUE,
+    INK,
+    LINE,
+    MUTED,
+    caption,
+    check_columns,
+    dress,
+    log_x,
+    log_y,
+    new_figure,
+    root,
+    style,
+)
 
 _HEIGHTS: dict[Columns, float] = {1: 3.4, 2: 2.2}
 _PANELS: dict[Columns, tuple[int, int]] = {1: (2, 2), 2: (1, 4)}
@@ -62,6 +75,7 @@ def plot_rule(study: StudyLike, figure: Figure | SubFigure | None = None, column
 
     Raises:
         FitError: The study has no rule.
+        UnknownNameError: `columns` is neither 1 nor 2.
 
     Example:
         >>> from gpscale import Study
@@ -69,6 +83,7 @@ def plot_rule(study: StudyLike, figure: Figure | SubFigure | None = None, column
         >>> len(figure.get_axes())
         4
     """
+    check_columns(columns)
     table, rule = rule_data(study), study.rule
     band = "GP and bootstrap over trials" if rule.bootstrap else "GP"
     with style():

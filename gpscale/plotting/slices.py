@@ -30,12 +30,15 @@ def choose_names(surface: Surface, given: tuple[str, ...] | None, count: int) ->
         count: How many are needed.
 
     Raises:
-        FitError: The surface has not so many factors that vary.
+        FitError: Other than so many were asked for, or the surface has not so many that vary.
         UnknownNameError: A given name is no factor.
     """
     if given is not None:
         for name in given:
             check_factor_name(name)
+        if len(given) != count:
+            got = f"{len(given)}: {', '.join(given)}" if given else "none"
+            raise FitError(f"This view needs {count} factor{'s' * (count > 1)}. Got {got}. Name {count}.")
         return given
     names = varying_names(surface)
     if len(names) < count:

@@ -14,7 +14,20 @@ from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting.base import Columns, StudyLike, at_base
 from gpscale.plotting.labels import FACTOR_LABELS
-from gpscale.plotting.look import BLUE, GREEN, LINE, MUTED, caption, dress, log_x, log_y, new_figure, root, style
+from gpscale.plotting.look import (
+    BLUE,
+    GREEN,
+    LINE,
+    MUTED,
+    caption,
+    check_columns,
+    dress,
+    log_x,
+    log_y,
+    new_figure,
+    root,
+    style,
+)
 
 _HEIGHTS: dict[Columns, float] = {1: 3.7, 2: 2.3}
 _PANELS: dict[Columns, tuple[int, int]] = {1: (2, 2), 2: (1, 4)}
@@ -70,6 +83,7 @@ def plot_staircases(study: StudyLike, figure: Figure | SubFigure | None = None, 
 
     Raises:
         FitError: As in `staircases_data`.
+        UnknownNameError: `columns` is neither 1 nor 2.
 
     Example:
         >>> from gpscale import Study
@@ -77,6 +91,7 @@ def plot_staircases(study: StudyLike, figure: Figure | SubFigure | None = None, 
         >>> len(figure.get_axes())
         4
     """
+    check_columns(columns)
     table = staircases_data(study)
     with style():
         figure = figure or new_figure(columns, _HEIGHTS[columns])

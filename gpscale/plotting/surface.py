@@ -6,17 +6,18 @@ Either can be had of both.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from gpscale.errors import UnknownNameError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting.base import Columns, StudyLike
-from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, Label, place_labels
-from gpscale.plotting.look import GREEN, INK, caption, dress, halo, new_figure, root, style
+from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, Label, percent, place_labels
+from gpscale.plotting.look import GREEN, INK, caption, check_columns, dress, halo, new_figure, root, style
 from gpscale.plotting.slices import choose_names, describe, held
 from gpscale.surrogate.surface import Fixed
 from gpscale.surrogate.views import SurfaceGrid
@@ -44,7 +45,7 @@ def surface_data(
         study: A fitted study.
         factors: Horizontal and vertical axis; None takes those that the sweep varied, else resolution and width.
         outcome: `"top1"` or `"top5"`.
-        size: Points a side.
+        size: Points a side, >= 2.
         fixed: Where the other factors are held; None takes the base.
 
     Returns:
@@ -52,8 +53,10 @@ def surface_data(
         (fractions), `variance` (their square).
 
     Raises:
-        FitError: A factor is none of the surface or did not vary, or fewer than two vary.
-        UnknownNameError: A name is no factor.
+        FitError: A factor is none of the surface or did not vary, not two were named, fewer than two vary, or `size` is
+            below 2.
+        UnknownNameError: A name is no factor or no outcome.
+        OutOfRangeError: A value of `fixed` lies outside what the trials span.
 
     Example:
         >>> from gpscale import Study
@@ -86,14 +89,14 @@ def plot_surface(
         outcome: `"top1"` or `"top5"`.
         figure: Where to draw; None makes a figure.
         columns: Width of that figure; the panels stand above each other in one column, side by side in two.
-        size: Points a side.
+        size: As in `surface_data`.
         fixed: As in `surface_data`.
         spread: `"std"` or `"variance"`; None takes the variance, as the paper does, where the sweep held MACs and
             varied two factors, else the standard deviation.
 
     Raises:
-        FitError: As in `surface_data`.
-        UnknownNameError: As in `surface_data`.
+        FitError, OutOfRangeError: As in `surface_data`.
+        UnknownNameError: A name is no factor, no outcome or no spread, or `columns` is neither 1 nor 2.
 
     Example:
         >>> from gpscale import Study
@@ -101,6 +104,9 @@ def plot_surface(
         >>> figure.get_axes()[0].get_xscale()
         'linear'
     """
+    check_columns(columns)
+    if spread is not None and spread not in get_args(Spread):
+        raise UnknownNameError.of("spread", spread, get_args(Spread))
     surface = study.joint_surface(outcome)
     grid = _cut(study, factors, outcome, size, fixed)
     spread = spread or ("std" if surface.names == FACTOR_NAMES else "variance")
@@ -109,7 +115,7 @@ def plot_surface(
         caption(figure, f"{describe(study, surface, grid.label, grid.fixed)}; ±: one standard deviation")
         mean, other = figure.subplots(*_PANELS[columns], squeeze=False).flat
         name = OUTCOME_LABELS[outcome]
-        _draw(mean, grid, grid.mean * PERCENT, "viridis", f"mean {name} (%)")
+        _draw(mean, grid, percent(grid.mean), "viridis", f"mean {name} (%)")
         if spread == "std":
             _draw(other, grid, grid.std * PERCENT, "cividis", f"standard deviation of {name} (points)")
         else:
@@ -143,7 +149,7 @@ def _label(ax: Axes, grid: SurfaceGrid) -> None:
     row, column = np.unravel_index(np.argmax(grid.mean), grid.mean.shape)
     best = np.array([[grid.x[column], grid.y[row]]])
     ax.plot(*best.T, "*", ms=9, mfc="white", mec=INK, mew=0.7, clip_on=False, zorder=5)
-    mean, std = (values[row, column] * PERCENT for values in (grid.mean, grid.std))
+    mean, std = float(percent(grid.mean[row, column])), grid.std[row, column] * PERCENT
     labels = [Label(f"maximum {mean:.1f} ± {std:.1f} %", best, INK)]
     if grid.x[0] <= 1 <= grid.x[-1] and grid.y[0] <= 1 <= grid.y[-1]:
         base = np.array([[1.0, 1.0]])

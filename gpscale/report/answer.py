@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from gpscale.errors import BudgetError, OutOfRangeError
-from gpscale.recommender import Recommendation
+from gpscale.factors import FACTOR_NAMES, Factors
+from gpscale.plotting.base import at_base, is_base
+from gpscale.recommender import Interval, Recommendation
 from gpscale.report.markdown import bullets
 from gpscale.study import Study
 from gpscale.units import Z95, format_macs
@@ -14,6 +20,7 @@ from gpscale.units import Z95, format_macs
 SHARE = 0.5
 
 _CLAIMED = 0.95
+_ALL_BUT_WIDTH = tuple(name for name in FACTOR_NAMES if name != "width")
 
 
 def answer(study: Study) -> str:
@@ -38,8 +45,10 @@ def answer(study: Study) -> str:
             "The surface of top-1 has its best expectation at another one with as many MACs: "
             f"{described(surface)}; {_expected(surface)}."
         )
-    command = f"`gpscale recommend --macs {budget} --study {study.name} --base {study.base.name}`"
-    lines.append(f"{command} prints the first, with `--method surface` the second; any other budget likewise.")
+    command = shlex.join(
+        ["gpscale", "recommend", "--macs", str(budget), "--study", study.run.reference, "--base", study.base.name]
+    )
+    lines.append(f"`{command}` prints the first, with `--method surface` the second; any other budget likewise.")
     lines.append(
         "Channels, inverted-residual (ir) blocks and attention (vit) layers are listed stage by stage; r, d_i, d_m and "
         "w are resolution, the two depths and width as multiples of the base's."
@@ -70,9 +79,36 @@ def _expected(found: Recommendation) -> str:
     return f"one training of it is expected to reach a top-1 of {found.top1}"
 
 
+def _usual_habit(study: Study, rule: Recommendation) -> str:
+    """Compare a recommendation with the largest architecture within its budget that width alone makes of the base."""
+    space = study.space.feasible(0, rule.budget)
+    narrower = np.flatnonzero(at_base(pd.DataFrame(space.factors, columns=list(FACTOR_NAMES)), _ALL_BUT_WIDTH))
+    if not len(narrower):
+        return (
+            "The usual habit, the base with another width alone, has nothing within that budget in the study's space."
+        )
+    # the space is ordered by MACs
+    index = int(narrower[-1])
+    if space.architecture(index) == rule.architecture:
+        return "It is what the usual habit gives, too: the base with another width alone."
+    predicted = study.joint_surface().predict(space.factors[index][None])
+    usual = Interval.of(float(predicted.mean[0]), float(predicted.observation_std[0]))
+    told = (
+        f"The usual habit, the base with another width alone ({Factors(*space.factors[index].tolist())}; "
+        f"{format_macs(int(space.macs[index]))} MACs), is expected to reach a top-1 of {usual}"
+    )
+    if rule.top1 is None:
+        return f"{told}."
+    if usual.high < rule.top1.low:
+        return f"{told}: less, and the two intervals do not overlap."
+    if usual.low > rule.top1.high:
+        return f"{told}: more, and the two intervals do not overlap. Build that instead."
+    return f"{told}. The two intervals overlap: a tie, this study does not tell which of them is better."
+
+
 def _certainty(study: Study, rule: Recommendation) -> list[str]:
     epochs = study.settings["recipe"]["epochs"]
-    lines = [f"After {epochs} epochs {_expected(rule)}."]
+    lines = [f"After {epochs} epochs {_expected(rule)}.", _usual_habit(study, rule)]
     scores, n = study.diagnostics.joint, study.diagnostics.n
     # beyond what chance does to the count of trials inside
     narrow = scores.coverage + Z95 * math.sqrt(scores.coverage * (1 - scores.coverage) / n) < _CLAIMED
@@ -89,7 +125,7 @@ def _certainty(study: Study, rule: Recommendation) -> list[str]:
             f"Best of the {len(within)} trials measured within that budget: top-1 {best['top1']:.1%} at "
             f"{format_macs(best['macs'])} MACs (trial {best['id']})."
         )
-    own = finished[finished["macs"] == study.base.macs]
+    own = finished[is_base(finished)]
     if len(own):
         lines.append(f"The base itself reached {own['top1'].mean():.1%} in the same training.")
     if study.diagnostics.knows_more_than_macs:

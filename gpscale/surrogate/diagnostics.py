@@ -31,7 +31,6 @@ Rows = npt.NDArray[np.int64]
 """Rows of observations, (k,) int64, k >= 1."""
 
 
-
 @dataclasses.dataclass(frozen=True)
 class Scores:
     """Leave-one-out scores of one GP over n architectures.

@@ -186,9 +186,9 @@ class Surface:
             candidates: Realised factors of architectures, (m, d), m >= 1, columns as `names`.
 
         Raises:
-            FitError: `name` is no factor of this surface, or there is no candidate.
+            FitError: `name` is no factor of this surface, or did not vary, or there is no candidate.
         """
-        points, column = np.asarray(candidates, dtype=np.float64), self._column(name)
+        points, column = np.asarray(candidates, dtype=np.float64), self._varying_column(name)
         if points.size == 0:
             raise FitError(f"A profile along {name} needs candidates. Got none. Widen the band of MACs.")
         found = self.predict(points)
@@ -239,13 +239,16 @@ class Surface:
             )
         return self.names.index(name)
 
-    def _axis(self, name: str, size: int, bounds: Mapping[str, tuple[float, float]] | None) -> FloatArray:
-        self._column(name)
+    def _varying_column(self, name: str) -> int:
         if name in self.constant_names:
             raise FitError(
                 f"A view along {name} needs trials in which it varies. Got {self.bounds[name][0]:g} in all "
                 f"{len(self.observations)}. Use another factor, or widen `space.{name}`."
             )
+        return self._column(name)
+
+    def _axis(self, name: str, size: int, bounds: Mapping[str, tuple[float, float]] | None) -> FloatArray:
+        self._varying_column(name)
         if size < 2:
             raise FitError(f"A slice needs `size` of at least 2 points a side. Got {size}. Ask for more.")
         low, high = (bounds or {}).get(name, self.bounds[name])

@@ -6,20 +6,24 @@ import contextlib
 import dataclasses
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpscale import families
+from gpscale.errors import DataError
+from gpscale.execution.machine import training_device
 from gpscale.families import Architecture
 from gpscale.run_dir import RunDir
 from gpscale.sweep.config import SweepConfig
 from gpscale.sweep.driver import check
 from gpscale.sweep.plan import plan_architectures
+from gpscale.training.data.config import DataConfig
 from gpscale.training.data.sources import open_source
-from gpscale.training.data.split import split_by_class
+from gpscale.training.data.sources.torchvision_sets import SETS
+from gpscale.training.data.split import split_source
 from gpscale.training.recipe import Recipe
 
 _STEPS = 3
@@ -32,10 +36,14 @@ class Estimate:
     Attributes:
         trials, done, pending: Planned, ended before, still to train.
         macs_low, macs_high: Smallest and largest multiply-accumulates of the plan.
-        train_images, validation_images: Of the split.
-        images: Training images over all epochs of the pending trials.
+        present: Whether the images are there; else the sweep will fetch them, and only what the sweep file says of
+            their number is known.
+        train_images, validation_images: Of the split, or the most that it may have; None where that is not known.
+        images: Training images over all epochs of the pending trials; None where it is not known.
         workers: Trials at a time.
-        seconds: Estimated wall time.
+        seconds: Estimated wall time, that of evaluations left out where `validation_images` is None; None where
+            `train_images` is.
+        device: What the models were timed on.
         calibration: For each timed model its MACs, training seconds and evaluation seconds per image, one thread.
     """
 
@@ -44,11 +52,13 @@ class Estimate:
     pending: int
     macs_low: int
     macs_high: int
-    train_images: int
-    validation_images: int
-    images: int
+    present: bool
+    train_images: int | None
+    validation_images: int | None
+    images: int | None
     workers: int
-    seconds: float
+    seconds: float | None
+    device: str
     calibration: Sequence[tuple[int, float, float]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,29 +66,36 @@ class Estimate:
         return {**dataclasses.asdict(self), "calibration": [list(row) for row in self.calibration]}
 
 
-def estimate(config: SweepConfig, run: RunDir, workers: int) -> Estimate:
-    """Time a few steps of three of the sweep's models and carry that over to all pending ones; writes nothing.
+@dataclasses.dataclass(frozen=True)
+class _Images:
+    """What is known of a sweep's images; the numbers as in `Estimate`."""
 
-    Seconds per image are taken as linear in MACs between the smallest, the middle and the largest model.
+    present: bool
+    num_classes: int
+    train: int | None
+    validation: int | None
+
+
+def estimate(
+    config: SweepConfig, run: RunDir, workers: int, on_timing: Callable[[int], None] = lambda models: None
+) -> Estimate:
+    """Time a few steps of three of the sweep's models and carry that over to all pending ones.
+
+    Seconds per image are taken as linear in MACs between the smallest, the middle and the largest model. Nothing is
+    written: images that the sweep would fetch are not fetched.
 
     Args:
         config: The sweep.
         run: Its run directory; what is done there need not be trained.
         workers: Trials at a time.
+        on_timing: Called with the number of models before they are timed.
 
     Raises:
         GpscaleError: Bad input, as in `run_sweep`.
+        DataError: The images are not there yet, and the sweep file does not say how many classes they have.
     """
-    num_classes = check(config, run)
-    source = open_source(config.data.request())
-    train, validation = split_by_class(
-        source.labels,
-        source.class_names,
-        validation=config.data.validation,
-        seed=config.data.split_seed,
-        train_images=config.data.train_images,
-        validation_images=config.data.validation_images,
-    )
+    found = _images(config, run)
+    num_classes = found.num_classes
     architectures = plan_architectures(config, num_classes)
     family = families.get(families.parse_base(config.base).family)
     macs = family.count(np.stack([family.row(architecture) for architecture in architectures]), num_classes)[0]
@@ -86,12 +103,16 @@ def estimate(config: SweepConfig, run: RunDir, workers: int) -> Estimate:
     pending = np.array([str(architecture.to_dict()) not in done for architecture in architectures])
     order = np.argsort(macs, kind="stable")
     picked = sorted({int(order[0]), int(order[len(order) // 2]), int(order[-1])}, key=lambda index: int(macs[index]))
-    timed = [(int(macs[index]), *_time(family, architectures[index], num_classes, config.recipe)) for index in picked]
+    on_timing(len(picked))
+    device = training_device()
+    timed = [
+        (int(macs[index]), *_time(family, architectures[index], num_classes, config.recipe, device)) for index in picked
+    ]
     per_image = np.array(timed, dtype=np.float64)
     # raw and averaged weights are both evaluated
-    evaluations = len(validation) * (2 if config.recipe.ema else 1)
+    evaluations = (found.validation or 0) * (2 if config.recipe.ema else 1)
     seconds = config.recipe.epochs * (
-        len(train) * _interpolate(macs, per_image[:, 0], per_image[:, 1])
+        (found.train or 0) * _interpolate(macs, per_image[:, 0], per_image[:, 1])
         + evaluations * _interpolate(macs, per_image[:, 0], per_image[:, 2])
     )
     longest = float(seconds[pending].max()) if pending.any() else 0.0
@@ -101,43 +122,83 @@ def estimate(config: SweepConfig, run: RunDir, workers: int) -> Estimate:
         pending=int(pending.sum()),
         macs_low=int(macs.min()),
         macs_high=int(macs.max()),
-        train_images=len(train),
-        validation_images=len(validation),
-        images=int(pending.sum()) * config.recipe.epochs * len(train),
+        present=found.present,
+        train_images=found.train,
+        validation_images=found.validation,
+        images=None if found.train is None else int(pending.sum()) * config.recipe.epochs * found.train,
         workers=workers,
-        seconds=max(longest, float(seconds[pending].sum()) / workers),
+        seconds=None if found.train is None else max(longest, float(seconds[pending].sum()) / workers),
+        device=device,
         calibration=timed,
     )
+
+
+def _images(config: SweepConfig, run: RunDir) -> _Images:
+    """Check the sweep as `check` does, and count its images; what it would fetch is not fetched."""
+    data = config.data.model_copy(update={"download": False})
+    try:
+        num_classes = check(config.model_copy(update={"data": data}), run)
+    except DataError:
+        if not _is_to_fetch(config.data):
+            raise
+        if config.num_classes is None:
+            raise DataError(
+                f"A dry run fetches no images, so the sweep file must say how many classes they have. Got no "
+                f"`num_classes`, and {data.source!r} is not in {str(data.root)!r} yet. Set it, or start the sweep."
+            ) from None
+        return _Images(False, config.num_classes, data.train_images, data.validation_images)
+    train, validation = split_source(open_source(data.request()), data)
+    return _Images(True, num_classes, len(train), len(validation))
+
+
+def _is_to_fetch(data: DataConfig) -> bool:
+    """Tell whether a sweep fetches its images if they are not there."""
+    return data.download and data.source in SETS and data.root is not None and not data.root.is_file()
 
 
 def _interpolate(macs: NDArray[np.int64], at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.interp(macs.astype(np.float64), at, values)
 
 
-def _time(family: families.Family, architecture: Architecture, num_classes: int, recipe: Recipe) -> tuple[float, float]:
+def _time(
+    family: families.Family, architecture: Architecture, num_classes: int, recipe: Recipe, device: str
+) -> tuple[float, float]:
     """Return seconds per image of a training step and of an evaluation, one thread, median of a few."""
     import torch
 
+    from gpscale.training.evaluate import autocast
+
+    def now() -> float:
+        # a graphics card works on after it has been told what to do
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    # the global generator belongs to the caller
-    with torch.random.fork_rng(devices=[]), contextlib.ExitStack() as stack:
+    # the global generators belong to the caller
+    with (
+        torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else []),
+        contextlib.ExitStack() as stack,
+    ):
         stack.callback(torch.set_num_threads, threads)
-        model = family.build(architecture, num_classes).to(memory_format=torch.channels_last)
+        model = family.build(architecture, num_classes).to(device).to(memory_format=torch.channels_last)
         images = torch.randn(recipe.batch_size, 3, architecture.pixels, architecture.pixels)
-        images = images.to(memory_format=torch.channels_last)
-        labels = torch.arange(recipe.batch_size) % num_classes
+        images = images.to(device, memory_format=torch.channels_last)
+        labels = torch.arange(recipe.batch_size, device=device) % num_classes
         optimizer = torch.optim.AdamW(model.parameters(), fused=True)
         steps, evaluations = [], []
         for _ in range(_STEPS + 1):
-            begin = time.perf_counter()
-            torch.nn.functional.cross_entropy(model.train()(images), labels).backward()
+            begin = now()
+            with autocast(recipe.precision, torch.device(device)):
+                logits = model.train()(images)
+            torch.nn.functional.cross_entropy(logits.float(), labels).backward()
             optimizer.step()
             optimizer.zero_grad()
-            middle = time.perf_counter()
-            with torch.inference_mode():
+            middle = now()
+            with torch.inference_mode(), autocast(recipe.precision, torch.device(device)):
                 model.eval()(images)
             steps.append(middle - begin)
-            evaluations.append(time.perf_counter() - middle)
+            evaluations.append(now() - middle)
     # the first step pays for the allocator and the kernels' choice
     return statistics.median(steps[1:]) / recipe.batch_size, statistics.median(evaluations[1:]) / recipe.batch_size

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpscale import families
 from gpscale.factors import FACTOR_NAMES
@@ -22,8 +23,8 @@ def describe_space(config: SweepConfig, num_classes: int) -> dict[str, Any]:
 
     Returns:
         Numbers of architectures (within the bounds, in, below and above the band, drawable by the sampler), for each
-        factor its bounds and realised levels, and the staircases: what each step of one factor costs with the others
-        at the base.
+        factor its bounds, its realised levels and those that are never in the band (each run of adjacent ones), and
+        the staircases: what each step of one factor costs with the others at the base.
     """
     space = config.search_space(num_classes)
     low, high = (end * space.base_macs for end in (config.band.low, config.band.high))
@@ -55,8 +56,22 @@ def _factor(space: SearchSpace, feasible: SearchSpace, position: int, bounds: tu
         "realised": [float(levels[0]), float(levels[-1])],
         "levels": len(levels),
         "in_band": [float(used[0]), float(used[-1])] if len(used) else None,
-        "never_in_band": [float(level) for level in np.setdiff1d(levels, used)],
+        "never_in_band": _runs(levels, ~np.isin(levels, used)),
     }
+
+
+def _runs(levels: NDArray[np.float64], chosen: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Return each run of adjacent chosen levels: its ends, and how many levels it has.
+
+    Args:
+        levels: Ascending, (n,).
+        chosen: Which of them, (n,).
+    """
+    ends = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).reshape(-1, 2)
+    return [
+        {"low": float(levels[first]), "high": float(levels[after - 1]), "levels": int(after - first)}
+        for first, after in ends
+    ]
 
 
 def _staircases(space: SearchSpace, config: SweepConfig) -> dict[str, list[Mapping[str, Any]]]:

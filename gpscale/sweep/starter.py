@@ -24,6 +24,7 @@ from gpscale.sweep.faults import subsection
 from gpscale.sweep.schema import MODELINE, SCHEMA_FILE, sampler_options, sampler_summary, schema_text
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.survey import Survey, find_source, survey
+from gpscale.units import format_macs
 
 _WIDTH = 116
 _NAMED = 3
@@ -34,6 +35,13 @@ _FEWEST_IMAGES = 8
 _BASES = ((24, "mobilevitv2_050@32"), (96, "mobilevitv2_050@96"))
 """Images whose shorter side is below so many pixels, and the base for them."""
 _BASE_FOR_PHOTOS = "mobilevitv2_100@128"
+_MOST_WORK = 1e14
+"""Of a suggested sweep, in `_work`'s unit; more is cut down to it."""
+_FEWEST_EPOCHS = 4
+_FEWEST_OF_CLASS = 10
+"""Images; neither goes below, however dear the sweep."""
+_LENGTHS = ((1e13, "minutes"), (2e14, "hours"), (1e16, "days"))
+"""Work below so much, and what it takes on two cores: some 10^13 an hour."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,9 +82,9 @@ def starter(root: Path | None = None, base: str | None = None) -> Starter:
     about = (
         "Every setting with its default, or with what suits these images; a line whose default is meant may be left "
         "out. A setting behind a # follows from others: take the # away to fix it. Shares and accuracies are "
-        "fractions. What it costs: `gpscale sweep FILE --dry-run`."
+        f"fractions. {_cost(config, images)}"
     )
-    lines = [*head, "", *_comment(about, 0), "", *_section(config, config.resolved(), _remarks(images))]
+    lines = [*head, "", *_comment(about, 0), "", *_section(config, config.resolved(), _remarks(config, images))]
     # sections end and begin with an empty line; one is enough
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
     return Starter(config, images, text)
@@ -123,19 +131,70 @@ def _suggested(data: DataConfig, images: Survey, base: str | None) -> dict[str, 
     values: dict[str, Any] = {"base": base, "num_classes": len(images.classes)}
     config = SweepConfig.from_values(values)
     largest = int(config.space.bounds.resolution[1] * families.parse_base(base).architecture.pixels)
+    epochs, caps = _affordable(config, images)
+    train_images = caps.get("train_images", images.train_images)
     # the largest power of two that leaves an epoch its steps; a batch norm needs a few images
-    batch = max(_FEWEST_IMAGES, 2 ** ((images.train_images // _FEW_STEPS).bit_length() - 1))
+    batch = max(_FEWEST_IMAGES, 2 ** ((train_images // _FEW_STEPS).bit_length() - 1))
     # an object that fills a photo survives being cut; of a small image, little can be spared
     crop = config.recipe.crop if side < _BASES[-1][0] else "resized"
     return {
         **values,
-        "data": {**data.model_dump(exclude_unset=True), "stored_pixels": max(4, min(side, largest))},
-        "recipe": {"batch_size": min(config.recipe.batch_size, batch, images.train_images), "crop": crop},
+        "data": {**data.model_dump(exclude_unset=True), **caps, "stored_pixels": max(4, min(side, largest))},
+        "recipe": {
+            "epochs": epochs,
+            "batch_size": min(config.recipe.batch_size, batch, train_images),
+            "crop": crop,
+        },
     }
 
 
-def _remarks(images: Survey) -> dict[str, str]:
+def _affordable(config: SweepConfig, images: Survey) -> tuple[int, dict[str, int]]:
+    """Return the epochs, and where those alone do not do it the caps on images, that keep a sweep in `_MOST_WORK`."""
+    # passes over an image that all epochs of a trial may have
+    passes = int(_MOST_WORK / _work(config.trials, 1, 1, _base_macs(config, len(images.classes))))
+    epochs = min(config.recipe.epochs, max(_FEWEST_EPOCHS, passes // images.train_images))
+    fewest = _FEWEST_OF_CLASS * len(images.classes)
+    train_images = max(fewest, _rounded_down(passes // epochs))
+    if train_images >= images.train_images:
+        return epochs, {}
+    # without a cap of their own, evaluations would take longer than the trainings
+    caps = {"train_images": train_images, "validation_images": max(fewest, train_images // 2)}
+    return epochs, {name: cap for name, cap in caps.items() if cap < getattr(images, name)}
+
+
+def _work(trials: int, images: int, epochs: int, macs: int) -> float:
+    """Return the multiply-accumulates forwards of all trainings, as if all trials were as large as the base."""
+    return 1.0 * trials * images * epochs * macs
+
+
+def _base_macs(config: SweepConfig, num_classes: int) -> int:
+    base = families.parse_base(config.base)
+    family = families.get(base.family)
+    return int(family.count(family.row(base.architecture)[None], num_classes)[0][0])
+
+
+def _rounded_down(count: int) -> int:
+    """Round to two digits, so that a person takes it for the choice that it is."""
+    unit: int = 10 ** max(0, len(str(count)) - 2)
+    return count // unit * unit
+
+
+def _cost(config: SweepConfig, images: Survey) -> str:
+    """Say of which order a sweep is; how fast this machine is, only a dry run knows."""
+    train_images = config.data.train_images or images.train_images
+    macs = _base_macs(config, len(images.classes))
+    work = _work(config.trials, train_images, config.recipe.epochs, macs)
+    length = next((length for below, length in _LENGTHS if work < below), "months")
+    return (
+        f"What it costs: {config.trials} trials x {train_images:,} images x {config.recipe.epochs} epochs x "
+        f"{format_macs(macs)} multiply-accumulates of the base are of the order of {length} on two cores of a CPU; "
+        "`gpscale sweep FILE --dry-run` measures it."
+    )
+
+
+def _remarks(config: SweepConfig, images: Survey) -> dict[str, str]:
     """Return what was seen, by the setting that follows from it."""
+    capped = "Fewer than there are, so that the sweep does not take days; raise it where there is time."
     low, middle, high = images.short_sides
     sides = f"of {low}" if low == high else f"of {low} to {high}, median {middle},"
     more = len(images.classes) - _NAMED
@@ -144,6 +203,7 @@ def _remarks(images: Survey) -> dict[str, str]:
         "base": "Halve or double its pixels or its width multiplier to make all trials cheaper or dearer.",
         "num_classes": f"Found: {named}.",
         "source": f"Found: {images.train_images:,} images to train and {images.validation_images:,} to validate.",
+        **{name: capped for name in ("train_images", "validation_images") if getattr(config.data, name)},
         "stored_pixels": f"Found: shorter sides {sides} pixels in the {images.looked_at} images looked at.",
     }
 

@@ -20,21 +20,7 @@ from gpscale.training.curve import CurveRow, write_curve
 from gpscale.training.data.store import ImageStore
 from gpscale.training.loop import Training
 from gpscale.training.recipe import Recipe
-from gpscale.trial import Progress
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingResult:
-    """What a training gives: the fields of `Result` that it decides, with the same meaning."""
-
-    top1: float
-    top5: float
-    top1_raw: float
-    top5_raw: float
-    validation_loss: float
-    validation_loss_raw: float
-    train_loss: float
-    epochs: int
+from gpscale.trial import Progress, TrainingResult
 
 
 @dataclasses.dataclass(frozen=True)

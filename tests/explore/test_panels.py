@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
+from matplotlib.artist import Artist
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from gpscale.errors import FitError, UnknownNameError
 from gpscale.explore import Panel, budget, contours, slice_and_profile
+from gpscale.explore.live import LiveFigure
 from gpscale.factors import FACTOR_NAMES
 from gpscale.study import Study
 from gpscale.sweep import fit_run
@@ -34,12 +41,32 @@ def grid_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return fit_run(write_run(tmp_path_factory.mktemp("runs") / "grid", trials=9, sampler=sampler), figures=False)
 
 
+@pytest.fixture(scope="module")
+def budget_drawn(fitted: Study) -> tuple[Figure, list[Artist]]:
+    """The figure of a panel, and what moves on it."""
+    return moved(budget(fitted))
+
+
 def pixels(panel: Panel) -> np.ndarray:
     return decoded(panel.picture.value)
 
 
 def decoded(png: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(png)).convert("L"), dtype=int)
+
+
+def moved(panel: Panel) -> tuple[Figure, list[Artist]]:
+    """Draw a panel again without taking off what moves; return its figure, and that in the order of drawing."""
+    seen: list[tuple[Figure, list[Artist]]] = []
+
+    def png(live: LiveFigure, artists: Iterable[Artist]) -> bytes:
+        seen.append((live.figure, list(artists)))
+        return b""
+
+    with mock.patch.object(LiveFigure, "png", png):
+        panel._draw()
+    (found,) = seen
+    return found
 
 
 def shown(panel: Panel) -> set[str]:
@@ -106,7 +133,8 @@ def test_colours_and_axes_stay_where_a_slider_moves(fitted: Study) -> None:
     bars = [slice(int(from_ * width), int(to * width)) for from_, to in ((0.415, 0.48), (0.91, 1.0))]
     for bar in bars:
         assert not ((changed[:, 1] >= bar.start) & (changed[:, 1] < bar.stop)).any()
-    assert changed[:, 0].max() < 0.88 * height
+    # a cross on the lower edge is drawn whole, above the numbers
+    assert changed[:, 0].max() < 0.89 * height
 
 
 def test_a_slice_has_a_slider_for_each_factor_but_its_own(fitted: Study) -> None:
@@ -131,6 +159,69 @@ def test_both_ends_of_the_budget_have_an_answer_on_the_base_of_the_study(end: st
     slider.value = slider.base ** getattr(slider, end)
     assert fitted.base.name in panel.text.value
     assert "transferred" not in panel.text.value
+
+
+def test_both_parts_of_the_budget_panel_say_what_they_show(budget_drawn: tuple[Figure, list[Artist]]) -> None:
+    front, rule = (part.get_suptitle().replace("\n", " ") for part in budget_drawn[0].subfigs)
+    assert "width alone, predicted, with the 95 % band of the surface" in front
+    assert "diamond: what to build, predicted, with the 95 % interval of one training" in front
+    assert "Pareto set" in rule
+
+
+def test_the_prediction_of_a_budget_is_written_below_the_front(budget_drawn: tuple[Figure, list[Artist]]) -> None:
+    drawn = budget_drawn[1]
+    (prediction,) = [text for text in drawn if isinstance(text, Text) and "predicted " in text.get_text()]
+    axis = drawn[0].axes.xaxis.get_tightbbox()
+    assert prediction.get_window_extent().y1 <= axis.y0
+    assert prediction.get_window_extent().y0 >= 0
+
+
+def test_the_line_of_a_budget_passes_behind_what_is_written_on_the_front(
+    budget_drawn: tuple[Figure, list[Artist]],
+) -> None:
+    drawn = budget_drawn[1]
+    labels = [place for place, artist in enumerate(drawn) if isinstance(artist, Text) and artist.axes is drawn[0].axes]
+    assert {drawn[place].get_text() for place in labels} >= {"base", "front", "width only, predicted"}
+    assert labels[0] > 1
+
+
+def test_what_is_written_on_the_front_stays_when_a_budget_moves(fitted: Study) -> None:
+    panel = budget(fitted)
+    (front, *_) = moved(panel)[0].axes
+    for macs in (20.0, 15.0):
+        panel.controls["macs"].value = macs
+        assert {"base", "front", "width only, predicted"} <= {text.get_text() for text in front.texts}
+        assert not any(text.get_text().startswith("predicted") for text in front.texts)
+
+
+def test_a_label_of_equal_macs_hides_no_cross_where_another_place_is_free() -> None:
+    panel = contours(Study("quickstart"))
+    drawn = moved(panel)[1]
+    crosses = [artist for artist in drawn if isinstance(artist, PathCollection)]
+    labels = [artist for artist in drawn if isinstance(artist, Text) and "$c$" in artist.get_text()]
+    assert {label.get_text() for label in labels} == {"$c$ = 0.25", "$c$ = 0.5", "$c$ = 1"}
+    for label in labels:
+        box = label.get_window_extent()
+        for marks in (marks for marks in crosses if marks.axes is label.axes):
+            places = label.axes.transData.transform(marks.get_offsets())
+            assert not box.count_contains(places), label.get_text()
+
+
+@pytest.mark.parametrize("build", [contours, slice_and_profile])
+def test_a_cross_on_the_edge_is_drawn_whole(build: type[Panel], fitted: Study) -> None:
+    crosses = [artist for artist in moved(build(fitted))[1] if isinstance(artist, PathCollection)]
+    assert crosses
+    assert not any(marks.get_clip_on() for marks in crosses)
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_no_panel_of_accurate_trials_goes_beyond_100_percent(build: type[Panel]) -> None:
+    study = Study("quickstart")
+    line = study.surface("resolution")
+    assert (line.mean + 1.96 * line.std).max() > 1
+    for ax in moved(build(study))[0].axes:
+        if ax.get_ylabel().endswith("(%)"):
+            assert ax.get_ylim()[1] <= 100
 
 
 def test_a_grid_sweep_has_contours_and_no_other_panel(grid_study: Study) -> None:

@@ -43,6 +43,7 @@ def test_damaged_records_curves_and_checkpoints_are_named_and_the_next_run_makes
         garble(run.trial(begun) / "curve.csv"),
         garble(run.trial(begun) / "checkpoint.pt"),
     }
+    content = {file.read_bytes() for file in damaged}
     refused = sweep.start().wait()
     assert refused.status == 2
     assert "record.json must hold" in refused.error
@@ -50,10 +51,12 @@ def test_damaged_records_curves_and_checkpoints_are_named_and_the_next_run_makes
     examined = sweep.doctor()
     assert examined.status == 1
     named = {line.partition(" is damaged: ")[0] for line in examined.out.splitlines() if " is damaged: " in line}
-    assert named == {file.relative_to(run.path).as_posix() for file in damaged}
-    assert examined.out.count("what to do: ") == len(damaged)
+    # a trial whose record is damaged is moved as a whole
+    files = {run.trial(begun) / "curve.csv", run.trial(begun) / "checkpoint.pt", run.trial(first), run.trial(second)}
+    assert named == {file.relative_to(run.path).as_posix() for file in files}
+    assert examined.out.count("what to do: ") == len(files)
     # nothing is deleted
-    assert sum(file.is_file() for file in (run.path / QUARANTINE).rglob("*")) == len(damaged)
+    assert content <= {file.read_bytes() for file in (run.path / QUARANTINE).rglob("*") if file.is_file()}
     assert sweep.start().wait().is_complete
     assert sweep.results() == trained
     assert sweep.doctor().status == 0

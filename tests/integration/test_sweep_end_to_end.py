@@ -51,8 +51,12 @@ def without(files: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {path: content for path, content in files.items() if path not in names}
 
 
-def test_one_command_trains_fits_selects_draws_and_recommends(whole: tuple[RunDir, str, str]) -> None:
+def test_one_command_trains_fits_selects_draws_and_recommends(
+    whole: tuple[RunDir, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, out, err = whole
+    # the command that the card prints is for the directory in which the sweep was run
+    monkeypatch.chdir(run.path.parents[1])
     study = Study(run)
     assert len(study.finished) == 6
     assert study.status()["trials"] == {"finished": 6, "interrupted": 0, "pending": 0}

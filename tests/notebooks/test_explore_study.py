@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat import NotebookNode
 from PIL import Image
@@ -64,6 +65,19 @@ def picture(output: NotebookNode) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("L")
 
 
+def written(output: NotebookNode) -> dict[str, str]:
+    """Return all that an output says in words, and which other forms it has."""
+    said = {"text": output.text} if output.output_type == "stream" else dict(output.data)
+    return {kind: "" if kind.startswith("image/") else words for kind, words in said.items()}
+
+
+def assert_looks_like(stored: Image.Image, fresh: Image.Image, name: str) -> None:
+    """Allow for the last digit of another machine: a line that moved or a word that changed is more."""
+    assert stored.size == fresh.size, name
+    apart = np.abs(np.asarray(stored, dtype=int) - np.asarray(fresh, dtype=int))
+    assert (apart > 64).mean() < 1e-4, name
+
+
 def test_every_cell_says_something_and_warns_of_nothing(executed: NotebookNode) -> None:
     for cell in executed.cells:
         if cell.cell_type == "code":
@@ -117,11 +131,13 @@ def test_the_stored_notebook_shows_what_a_run_shows_and_needs_no_kernel(executed
     stored, fresh = nbformat.read(NOTEBOOK, as_version=4), still(nbformat.from_dict(json.loads(json.dumps(executed))))
     nbformat.validate(stored)
     assert "widgets" not in stored.metadata
-    for kept, ran in zip(stored.cells, fresh.cells, strict=False):
+    assert fresh.cells.pop().source == ANSWERS
+    for kept, ran in zip(stored.cells, fresh.cells, strict=True):
         assert kept.source == ran.source
-        if kept.cell_type == "code":
-            kinds = [[sorted(output.get("data", {"text": ""})) for output in cell.outputs] for cell in (kept, ran)]
-            assert kinds[0] == kinds[1], kept.source
+        for old, new in zip(kept.get("outputs", []), ran.get("outputs", []), strict=True):
+            assert written(old) == written(new), kept.source
+            if "image/png" in old.get("data", {}):
+                assert_looks_like(picture(old), picture(new), kept.source)
 
 
 def test_the_stored_notebook_is_small_enough_to_be_read_on_a_page() -> None:

@@ -65,7 +65,20 @@ def test_width_alone_is_labelled_as_predicted_and_the_band_explained(study: Synt
     figure = plot_front(study)
     (ax,) = figure.axes
     assert "width only, predicted" in {text.get_text() for text in ax.texts}
-    assert "dashed: width alone, predicted by the surface, 95 % band" in figure.get_suptitle().replace("\n", " ")
+    said = figure.get_suptitle().replace("\n", " ")
+    assert "dashed: width alone, predicted, with the 95 % band of the surface" in said
+
+
+def test_the_caption_says_where_the_band_leaves_the_picture(study: SyntheticStudy) -> None:
+    figure = plot_front(study)
+    low, high = figure.axes[0].get_ylim()
+    band = front_data(study).query("kind == 'width_only'")[["low", "high"]] * 100
+    assert band.min(axis=None) < low
+    assert "band of the surface, which leaves the picture" in figure.get_suptitle().replace("\n", " ")
+    roomy = plot_front(study, also=[band.min(axis=None) / 100, band.max(axis=None) / 100])
+    low, high = roomy.axes[0].get_ylim()
+    assert low <= band.min(axis=None) < band.max(axis=None) <= high
+    assert "leaves" not in roomy.get_suptitle()
 
 
 def test_a_measured_trial_of_width_alone_is_a_square(study: SyntheticStudy) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from gpscale.errors import FitError
+from gpscale.errors import FitError, UnknownNameError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting import iso_macs_data, plot_iso_macs
 from gpscale.plotting.base import Columns
@@ -34,6 +35,21 @@ def test_every_factor_has_every_c_that_was_measured(study: SyntheticStudy) -> No
 def test_a_c_that_nothing_measured_is_refused_with_the_range(study: SyntheticStudy) -> None:
     with pytest.raises(FitError, match=r"Got 0\.01, but study 'synthetic' holds \[0\.\d\d, 1\.\d\d\]"):
         iso_macs_data(study, shares=[0.01])
+
+
+def test_no_c_at_all_is_refused(study: SyntheticStudy) -> None:
+    with pytest.raises(FitError, match="Got none, but study 'synthetic' holds"):
+        iso_macs_data(study, shares=())
+
+
+def test_factors_can_be_chosen_in_any_order_and_once(study: SyntheticStudy) -> None:
+    chosen = iso_macs_data(study, shares=[0.5], factors=["width", "ir_depth", "width"])
+    everything = iso_macs_data(study, shares=[0.5])
+    expected = everything[everything["factor"].isin(["ir_depth", "width"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(chosen, expected)
+    assert len(plot_iso_macs(study, shares=[0.5], factors=["width"]).axes) == 1
+    with pytest.raises(UnknownNameError, match="Did you mean 'width'"):
+        plot_iso_macs(study, factors=["widht"])
 
 
 def test_a_design_at_fixed_macs_is_refused(line_study: SyntheticStudy) -> None:

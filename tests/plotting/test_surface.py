@@ -104,6 +104,26 @@ def test_an_unknown_factor_is_refused_with_the_nearest(study: SyntheticStudy) ->
         plot_surface(study, ("resolution", "widht"))
 
 
+def test_three_factors_are_refused(study: SyntheticStudy) -> None:
+    with pytest.raises(FitError, match="needs 2 factors. Got 3: resolution, width, ir_depth. Name 2."):
+        surface_data(study, ("resolution", "width", "ir_depth"))  # type: ignore[arg-type]
+
+
+def test_no_factor_is_not_a_choice(study: SyntheticStudy) -> None:
+    with pytest.raises(FitError, match="needs 2 factors. Got none. Name 2."):
+        surface_data(study, ())  # type: ignore[arg-type]
+
+
+def test_an_unknown_spread_is_refused_with_the_known(study: SyntheticStudy) -> None:
+    with pytest.raises(UnknownNameError, match="Unknown spread 'sdt'. Known: std, variance. Did you mean 'std'"):
+        plot_surface(study, size=SIZE, spread="sdt")  # type: ignore[arg-type]
+
+
+def test_a_grid_of_one_point_is_refused(study: SyntheticStudy) -> None:
+    with pytest.raises(FitError, match="at least 2 points a side. Got 1"):
+        plot_surface(study, size=1)
+
+
 @pytest.mark.parametrize("columns", [1, 2])
 def test_panels_do_not_overlap(columns: Columns, large_study: SyntheticStudy) -> None:
     figure = plot_surface(large_study, columns=columns, size=SIZE)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gpscale.comparison.fidelity import run_fidelity
 from gpscale.errors import RunDirError
+from gpscale.factors import FACTOR_NAMES
+from gpscale.recommender import Interval, Recommendation
+from gpscale.report import answer
 from gpscale.report.card import card, write_card
 from gpscale.run_dir import RunDir, shipped_studies, write_json
 from gpscale.study import Study
 from gpscale.sweep import fit_run
 from gpscale.units import format_macs
+from tests.cli.command import gpscale_here
 from tests.comparison.instant import Instant, write_study
 from tests.synthetic_runs import write_run
 
@@ -40,11 +48,79 @@ def test_the_first_section_says_what_to_build_for_half_the_macs_and_how_sure_tha
         assert f"a top-1 of {found.top1}" in first
     within = fitted.finished[fitted.finished["macs"] <= budget]
     assert f"Best of the {len(within)} trials measured within that budget: top-1 {within['top1'].max():.1%}" in first
-    own = fitted.finished[fitted.finished["macs"] == fitted.base.macs]["top1"].item()
+    own = fitted.finished[(fitted.finished[list(FACTOR_NAMES)] == 1.0).all(axis=1)]["top1"].item()
     assert f"The base itself reached {own:.1%}" in first
     assert "better than their MACs alone do: the proportions matter" in first
     assert f"{fitted.diagnostics.joint.coverage:.0%} of those trials were inside their 95 % intervals." in first
     assert first.rstrip().endswith("Not for deployment.")
+
+
+def test_an_architecture_with_the_macs_of_the_base_is_not_taken_for_it(fitted: Study) -> None:
+    study = Study(fitted.run)
+    other = study.finished["top1"].idxmin()
+    assert study.finished.loc[other, "width"] != 1.0
+    study.finished.loc[other, "macs"] = study.base.macs
+    own = fitted.finished[(fitted.finished[list(FACTOR_NAMES)] == 1.0).all(axis=1)]["top1"].item()
+    assert f"The base itself reached {own:.1%}" in card(study)
+
+
+def test_the_command_that_is_printed_gives_what_to_build(
+    fitted: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a shipped study has that name, too
+    run = copy_of(fitted, tmp_path / "runs" / "quickstart")
+    monkeypatch.chdir(tmp_path)
+    for study in (Study("runs/quickstart"), Study(run), Study("quickstart")):
+        first = section(card(study), "What to build for half the MACs")
+        [command] = re.findall("`(gpscale recommend .*?)`", first)
+        ran = gpscale_here(*shlex.split(command)[1:], "--json")
+        found = Recommendation.from_dict(json.loads(ran.out))
+        assert found == study.recommend(study.base.macs // 2, base=study.base.name)
+        integers = found.architecture.to_dict()
+        assert f"pixels {integers['pixels']}, " in first
+        assert f"channels {' '.join(map(str, integers['channels']))}, " in first
+
+
+def usual_habit(text: str) -> str:
+    [line] = [line for line in text.splitlines() if line.startswith("- The usual habit, the base with another width")]
+    return line
+
+
+def test_what_to_build_is_compared_with_width_alone(fitted: Study) -> None:
+    budget, space = fitted.base.macs // 2, fitted.space
+    alone = (space.factors[:, :3] == 1.0).all(axis=1) & (space.macs <= budget)
+    largest = int(np.flatnonzero(alone)[np.argmax(space.macs[alone])])
+    predicted = fitted.joint_surface().predict(space.factors[largest][None])
+    usual = Interval.of(float(predicted.mean[0]), float(predicted.observation_std[0]))
+    line = usual_habit(card(fitted))
+    assert f"w={space.factors[largest, 3]:.3f}; {format_macs(space.macs[largest])} MACs)" in line
+    assert f"a top-1 of {usual}" in line
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [
+        (-1.1, ": less, and the two intervals do not overlap."),
+        (-0.9, "The two intervals overlap: a tie, this study does not tell which of them is better."),
+        (0.9, "The two intervals overlap: a tie, this study does not tell which of them is better."),
+        (1.1, ": more, and the two intervals do not overlap. Build that instead."),
+    ],
+)
+def test_only_intervals_that_do_not_overlap_decide(fitted: Study, shift: float, words: str) -> None:
+    pick = fitted.recommend(fitted.base.macs // 2, base=fitted.base.name)
+    line = answer._usual_habit(fitted, pick)
+    low, high = (float(end) / 100 for end in re.findall(r"([0-9.]+)%", line.partition("training: ")[2])[:2])
+    # of the same width, beside the other's
+    middle, half = (low + high) / 2, (high - low) / 2
+    moved = middle - 2 * shift * half
+    interval = Interval(moved, moved - half, moved + half)
+    assert answer._usual_habit(fitted, dataclasses.replace(pick, top1=interval)).endswith(words)
+
+
+def test_a_space_without_the_base_has_no_usual_habit(tmp_path: Path) -> None:
+    space = {"vit_depth": {"low": 0.4, "high": 0.8}}
+    study = fit_run(write_run(tmp_path / "shallow", trials=12, space=space, fit={"pareto_share": 0.5}), figures=False)
+    assert usual_habit(card(study)).endswith("has nothing within that budget in the study's space.")
 
 
 def test_surfaces_front_and_rule_are_those_of_the_fit(fitted: Study) -> None:
@@ -216,7 +292,9 @@ def test_the_same_study_gives_the_same_bytes(fitted: Study, tmp_path: Path) -> N
     assert write_card(Study(run)) == run.card_file
     first = run.card_file.read_bytes()
     write_card(Study(RunDir(run.path)))
-    assert run.card_file.read_bytes() == first == card(fitted).encode()
+    assert run.card_file.read_bytes() == first
+    # all but where the study lies
+    assert first.decode() == card(fitted).replace(fitted.run.reference, run.reference)
 
 
 def test_a_study_that_was_not_fitted_has_no_card(tmp_path: Path) -> None:

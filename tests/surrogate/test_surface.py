@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import numpy as np
@@ -55,9 +54,9 @@ def test_a_grid_has_y_in_rows_and_x_in_columns(surface: Surface) -> None:
 
 
 def test_a_grid_takes_bounds_and_factors(surface: Surface) -> None:
-    grid = surface.grid("width", "resolution", 3, Factors(ir_depth=2.0), {"width": (0.6, 0.8)})
+    grid = surface.grid("width", "resolution", 3, Factors(ir_depth=1.9), {"width": (0.6, 0.8)})
     np.testing.assert_allclose(grid.x, [0.6, 0.7, 0.8])
-    assert grid.fixed == {"ir_depth": 2.0, "vit_depth": 1.0}
+    assert grid.fixed == {"ir_depth": 1.9, "vit_depth": 1.0}
 
 
 def test_a_line_is_a_row_of_the_grid(surface: Surface) -> None:
@@ -185,7 +184,7 @@ def test_a_slice_at_no_positive_number_is_refused(surface: Surface, fixed: Any) 
 @pytest.mark.parametrize("fixed", [{"vit_depth": 1e9}, Factors(vit_depth=1e9), {"vit_depth": 0.4}])
 def test_a_slice_outside_what_was_observed_is_refused_with_the_range(surface: Surface, fixed: Any) -> None:
     low, high = surface.bounds["vit_depth"]
-    with pytest.raises(OutOfRangeError, match=re.escape(f"vit_depth within what the trials span, or at 1. Got ")) as told:
+    with pytest.raises(OutOfRangeError, match="must hold vit_depth within what the trials span") as told:
         surface.line("width", 3, fixed)
     assert f"[{low:.4g}, {high:.4g}]" in str(told.value)
 

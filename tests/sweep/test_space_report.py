@@ -8,7 +8,7 @@ import pytest
 
 from gpscale import families
 from gpscale.sweep import SweepConfig
-from gpscale.sweep.space_report import describe_space
+from gpscale.sweep.space_report import _runs, describe_space
 
 BASE = "mobilevitv2_050@64"
 
@@ -62,8 +62,17 @@ def test_the_factors_say_what_the_band_excludes() -> None:
     assert factors["width"]["never_in_band"] == []
     narrow = report(band={"low": 0.05, "high": 0.06})["factors"]["resolution"]
     assert narrow["in_band"][1] < 2.0
-    assert narrow["never_in_band"] == [1.5, 1.75, 2.0] or narrow["never_in_band"][-1] == 2.0
-    assert set(narrow["never_in_band"]).isdisjoint(np.linspace(*narrow["in_band"]))
+    assert narrow["never_in_band"][-1]["high"] == 2.0
+
+
+def test_levels_that_are_never_in_the_band_are_told_by_runs_of_adjacent_ones() -> None:
+    levels = np.array([0.5, 0.75, 1.0, 1.25, 1.5])
+    assert _runs(levels, np.array([True, False, False, True, True])) == [
+        {"low": 0.5, "high": 0.5, "levels": 1},
+        {"low": 1.25, "high": 1.5, "levels": 2},
+    ]
+    assert _runs(levels, np.zeros(5, bool)) == []
+    assert _runs(levels, np.ones(5, bool)) == [{"low": 0.5, "high": 1.5, "levels": 5}]
 
 
 def test_bounds_that_exclude_the_base_are_reported() -> None:

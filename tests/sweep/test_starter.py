@@ -6,13 +6,14 @@ import jsonschema
 import pytest
 import yaml
 
-from gpscale import sampling
+from gpscale import families, sampling
 from gpscale.errors import DataError, SweepFileError
 from gpscale.run_dir import opening_comment
 from gpscale.sweep import SweepConfig
 from gpscale.sweep.config import flat
 from gpscale.sweep.schema import SCHEMA_FILE, schema_text, sweep_schema
 from gpscale.sweep.starter import Starter, starter, write_starter
+from gpscale.training.data.survey import Survey
 from tests.training.data.made_images import encoded, picture, write_folder, write_parquet
 
 
@@ -81,6 +82,59 @@ def test_photos_get_a_base_pixels_and_a_recipe_that_suit_them(photos: Path) -> N
 
 def test_no_more_pixels_are_stored_than_the_sweep_trains_at(photos: Path) -> None:
     assert starter(photos, "mobilevitv2_050@32").config.data.stored_pixels == 64
+
+
+def cost(made: Starter) -> float:
+    """Multiply-accumulates forwards of all trainings, as if all trials were as large as the base."""
+    config, base = made.config, families.parse_base(made.config.base)
+    family = families.get(base.family)
+    macs = family.count(family.row(base.architecture)[None], len(made.images.classes))[0][0]
+    images = config.data.train_images or made.images.train_images
+    return config.trials * images * config.recipe.epochs * float(macs)
+
+
+@pytest.mark.parametrize(("classes", "per_class"), [(10, 6_000), (100, 1_300), (2, 100_000)])
+def test_many_images_are_cut_down_to_a_sweep_of_hours(
+    classes: int, per_class: int, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, validation = int(0.8 * classes * per_class), int(0.2 * classes * per_class)
+    names = tuple(str(label) for label in range(classes))
+    monkeypatch.setattr("gpscale.sweep.starter.survey", lambda data: Survey(names, train, validation, (((32, 32), 9),)))
+    made = starter(photos)
+    data, recipe = made.config.data, made.config.recipe
+    assert read(made) == made.config
+    assert data.train_images is not None
+    assert data.train_images < train
+    assert data.validation_images is not None
+    assert 10 * classes <= data.validation_images < validation
+    assert recipe.epochs >= 4
+    assert 5e13 < cost(made) <= 1e14
+    words = " ".join(made.text.replace("#", "").split())
+    assert f"{made.config.trials} trials x {data.train_images:,} images x {recipe.epochs} epochs x " in words
+    assert "of the order of hours on two cores" in words
+    assert "Fewer than there are, so that the sweep does not take days" in words
+
+
+def test_the_epochs_are_cut_before_the_images(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = Survey(("a", "b"), 10_000, 2_000, (((32, 32), 9),))
+    monkeypatch.setattr("gpscale.sweep.starter.survey", lambda data: few)
+    config = starter(photos).config
+    assert (config.data.train_images, config.data.validation_images) == (None, None)
+    assert 4 <= config.recipe.epochs < SweepConfig(base=config.base).recipe.epochs
+
+
+def test_a_class_keeps_some_images_however_dear_the_sweep(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = Survey(tuple(str(label) for label in range(1000)), 1_000_000, 200_000, (((400, 400), 9),))
+    monkeypatch.setattr("gpscale.sweep.starter.survey", lambda data: many)
+    made = starter(photos, "mobilevitv2_200@256")
+    assert (made.config.data.train_images, made.config.recipe.epochs) == (10_000, 4)
+    assert "of the order of days on two cores" in " ".join(made.text.replace("#", "").split())
+
+
+def test_a_small_sweep_is_left_as_it_is_and_said_to_be_small() -> None:
+    made = starter()
+    assert (made.config.data.train_images, made.config.recipe.epochs) == (None, 10)
+    assert "of the order of minutes on two cores" in " ".join(made.text.replace("#", "").split())
 
 
 def test_small_images_in_parquet_get_a_small_base(tmp_path: Path) -> None:

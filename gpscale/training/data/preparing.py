@@ -26,7 +26,7 @@ from gpscale.errors import DataError
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.decoding import Pixels, decoded, encoded, opened
 from gpscale.training.data.sources import Item, Source, open_source
-from gpscale.training.data.split import split_by_class
+from gpscale.training.data.split import split_source
 
 IMAGES_FILE, LISTING_FILE, PACKED_FILE, ENDS_FILE = "images.npy", "files.txt", "packed.bin", "ends.npy"
 META_FILE, SPLIT_FILE = "meta.json", "split.npz"
@@ -51,14 +51,7 @@ def prepare_store(config: DataConfig, directory: Path, max_pixels: int) -> None:
     with contextlib.suppress(OSError, ValueError):
         if json.loads(meta_file.read_text()).get("key") == key:
             return
-    train, validation = split_by_class(
-        source.labels,
-        source.class_names,
-        validation=config.validation,
-        seed=config.split_seed,
-        train_images=config.train_images,
-        validation_images=config.validation_images,
-    )
+    train, validation = split_source(source, config)
     # images that no part uses are neither decoded nor stored
     used = np.union1d(train, validation)
     train, validation = np.searchsorted(used, train), np.searchsorted(used, validation)

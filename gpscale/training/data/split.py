@@ -8,8 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpscale.errors import DataError
+from gpscale.training.data.config import DataConfig
+from gpscale.training.data.sources import Source
 
 Indices = NDArray[np.int64]
+
+
+def split_source(source: Source, config: DataConfig) -> tuple[Indices, Indices]:
+    """Return the indices, int64, ascending, of a sweep's training and validation images in their source.
+
+    Args:
+        source: All images.
+        config: Shares, caps and seed.
+
+    Raises:
+        DataError: As `split_by_class` does.
+    """
+    return split_by_class(
+        source.labels,
+        source.class_names,
+        validation=config.validation,
+        seed=config.split_seed,
+        train_images=config.train_images,
+        validation_images=config.validation_images,
+    )
 
 
 def split_by_class(

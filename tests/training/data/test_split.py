@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from gpscale.errors import DataError
-from gpscale.training.data.split import split_by_class
+from gpscale.training.data.config import DataConfig
+from gpscale.training.data.sources import SourceRequest, open_source
+from gpscale.training.data.split import split_by_class, split_source
 
 LABELS = np.repeat(np.arange(3), [10, 50, 100])
 NAMES = ("ant", "bee", "cow")
@@ -58,6 +60,15 @@ def test_a_cap_above_the_number_of_images_takes_them_all():
 def test_a_cap_below_the_number_of_classes_is_refused():
     with pytest.raises(DataError, match=r"`data\.validation_images` must leave an image to every class\. Got 2 for 3"):
         split(validation_images=2)
+
+
+def test_a_source_is_split_as_its_settings_say():
+    source = open_source(SourceRequest("digits"))
+    settings = {"validation": 0.3, "train_images": 200, "validation_images": 100}
+    config = DataConfig(source="digits", split_seed=3, **settings)
+    expected = split_by_class(source.labels, source.class_names, seed=3, **settings)
+    for found, wanted in zip(split_source(source, config), expected, strict=True):
+        assert np.array_equal(found, wanted)
 
 
 def test_a_class_with_one_image_is_refused_by_name():
