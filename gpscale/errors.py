@@ -116,6 +116,18 @@ class ExecutorError(GpscaleError, ValueError):
     """The settings of an executor do not go together."""
 
 
+class DeviceError(GpscaleError, RuntimeError):
+    """A device that a model should run on is not there."""
+
+
+class RuntimeChoiceError(GpscaleError, ValueError):
+    """A runtime cannot run a model, or cannot run it so."""
+
+
+class TimingsError(GpscaleError, ValueError):
+    """A file of timings is not legal."""
+
+
 class MissingTrialError(GpscaleError, LookupError):
     """A stored study does not hold a trial that it is asked for."""
 

@@ -46,6 +46,17 @@ class Interval:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, mean: float, std: float) -> Interval:
+        """Return the interval of a normal distribution, cut off at 0 and 1.
+
+        Args:
+            mean: Expected value of one training.
+            std: Its standard deviation, the noise of a training included.
+        """
+        low, middle, high = (min(1.0, max(0.0, mean + side * Z95 * std)) for side in (-1, 0, 1))
+        return cls(middle, low, high)
+
     def __str__(self) -> str:
         return f"{self.mean:.1%} (95 % interval of one training: {self.low:.1%} to {self.high:.1%})"
 
@@ -385,6 +396,4 @@ def _predict_top1(
     if num_classes != fitted.num_classes:
         return None, f"study {fitted.name!r} trained on {fitted.num_classes} classes, not {num_classes}"
     predicted = fitted.surface.predict(space.factors[index][None])
-    mean, std = float(predicted.mean[0]), float(predicted.observation_std[0])
-    low, middle, high = (min(1.0, max(0.0, mean + side * Z95 * std)) for side in (-1, 0, 1))
-    return Interval(middle, low, high), ""
+    return Interval.of(float(predicted.mean[0]), float(predicted.observation_std[0])), ""

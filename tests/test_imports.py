@@ -72,6 +72,12 @@ def test_every_public_name_can_be_had_and_is_listed(name: str) -> None:
     assert name in dir(gpscale)
 
 
+@pytest.mark.parametrize("name", ["explore", "plotting", "sampling", "pareto"])
+def test_a_room_is_an_attribute_of_the_package(name: str) -> None:
+    code = f"import gpscale\nassert gpscale.{name}.__name__ == 'gpscale.{name}'"
+    assert loaded_after(code, "torch", "matplotlib", "ipywidgets") == set()
+
+
 def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'recomend'"):
         _ = gpscale.recomend  # type: ignore[attr-defined]

@@ -234,7 +234,7 @@ def test_fewer_than_one_class_is_refused(classes: int) -> None:
 def test_unknown_names_are_refused(fitted: Study) -> None:
     with pytest.raises(UnknownNameError, match="method 'best'.*rule, surface"):
         fitted.recommend("20M", method="best")
-    with pytest.raises(UnknownNameError, match="'mobilevitv2_50@64'.*Known: mobilevitv2_050@128.*Did you mean"):
+    with pytest.raises(UnknownNameError, match="'mobilevitv2_50@64'.*mobilevitv2 .mobilevitv2_050@64.*Did you mean"):
         fitted.recommend("20M", base="mobilevitv2_50@64")
     with pytest.raises(UnknownNameError, match="run directory 'nowhere'"):
         gpscale.recommend("20M", study="nowhere")

@@ -20,7 +20,7 @@ import pytest
 
 from gpscale import run_dir
 from gpscale.errors import RunDirError, UnknownNameError
-from gpscale.run_dir import RunDir, find_study, read_json, shipped_studies, write_atomically, write_json
+from gpscale.run_dir import RunDir, find_own_run, find_study, read_json, shipped_studies, write_atomically, write_json
 from gpscale.trial import FailureReason, Result, Trial, TrialRecord
 from tests.execution.processes import eventually
 
@@ -243,6 +243,30 @@ def test_a_study_is_found_by_its_directory_by_its_name_in_runs_and_by_its_shippe
     assert find_study(tmp_path / "runs" / "own").path == tmp_path / "runs" / "own"
     assert find_study("both").path == shipped / "both"
     assert find_study("./both").path.resolve() == tmp_path / "both"
+
+
+def test_a_study_is_found_again_by_its_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped, here = tmp_path / "shipped", tmp_path / "here"
+    monkeypatch.setattr(run_dir, "SHIPPED_STUDIES", shipped)
+    directories = (shipped / "both", here / "runs" / "both", here / "both", here, tmp_path / "outside")
+    for directory in directories:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "sweep.yaml").touch()
+    monkeypatch.chdir(here)
+    for directory in directories:
+        assert find_study(RunDir(directory).reference).path.resolve() == directory
+    assert RunDir(shipped / "both").reference == "both"
+    assert RunDir(here / "runs" / "both").reference == RunDir("runs/both").reference == os.path.join("runs", "both")
+    assert RunDir(tmp_path / "outside").reference == str(tmp_path / "outside")
+
+
+def test_a_shipped_study_is_written_into_only_by_its_path() -> None:
+    with pytest.raises(
+        RunDirError, match=r"'quickstart', which ships with gpscale\. Give the path of a run, such as runs"
+    ):
+        find_own_run("quickstart")
+    path = find_study("quickstart").path
+    assert find_own_run(str(path)).path == path
 
 
 def test_an_unknown_study_lists_the_shipped_ones_and_the_nearest() -> None:

@@ -16,9 +16,9 @@ def studies(incomplete: str) -> list[str]:
 
 def runs(incomplete: str) -> list[str]:
     """Return the run directories below `runs`, and those whose path, or whose parent's, begins so."""
-    if incomplete and os.path.isfile(os.path.join(incomplete, "sweep.yaml")):
+    if incomplete.endswith(os.sep) and os.path.isfile(f"{incomplete}sweep.yaml"):
         return [incomplete]
-    begun = f"{glob.escape(incomplete)}*" if incomplete else os.path.join("runs", "*")
+    begun = f"{glob.escape(incomplete or os.path.join('runs', ''))}*"
     # a level further down only where there is none: a run directory may hold another
     files = glob.glob(os.path.join(begun, "sweep.yaml")) or glob.glob(os.path.join(begun, "*", "sweep.yaml"))
     return sorted(os.path.dirname(file) for file in files)
@@ -38,6 +38,13 @@ def bases(incomplete: str) -> list[str]:
     return _matching(incomplete, [base for name in families.names() for base in families.get(name).stock_bases])
 
 
+def families(incomplete: str) -> list[str]:
+    """Return the families there are."""
+    from gpscale.families import names
+
+    return _matching(incomplete, names())
+
+
 def methods(incomplete: str) -> list[str]:
     """Return the ways to recommend."""
     from gpscale.recommender import Method
@@ -50,6 +57,13 @@ def figures(incomplete: str) -> list[str]:
     from gpscale.plotting.catalogue import FIGURES
 
     return _matching(incomplete, list(FIGURES))
+
+
+def factors(incomplete: str) -> list[str]:
+    """Return the factors there are."""
+    from gpscale.factors import FACTOR_NAMES
+
+    return _matching(incomplete, list(FACTOR_NAMES))
 
 
 def _matching(incomplete: str, names: list[str]) -> list[str]:

@@ -7,49 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpscale.cli.output import console, print_json
-from gpscale.errors import GpscaleError
 from gpscale.units import format_macs
 
 if TYPE_CHECKING:
     from gpscale.sweep import SweepConfig
 
 _STEPS_SHOWN = 20
-
-
-def count(model: str, num_classes: int, *, check: bool, as_json: bool) -> None:
-    """Print MACs and parameters of a model."""
-    from gpscale import families
-
-    base, (height, width) = families.parse_model(model)
-    family = families.get(base.family)
-    macs, params = family.count(family.row(base.architecture)[None], num_classes, (height, width))
-    values = {
-        "model": model,
-        "height": height,
-        "width": width,
-        "classes": num_classes,
-        "macs": int(macs[0]),
-        "params": int(params[0]),
-    }
-    if check:
-        from gpscale.counting import count_module
-
-        built = family.build(base.architecture, num_classes, image_size=(height, width))
-        counted = count_module(family.inference_form(built), (height, width))
-        if counted != (values["macs"], values["params"]):
-            raise GpscaleError(
-                "The closed form must equal torch's flop counter. "
-                f"Got {values['macs'], values['params']} and {counted}. Please report it."
-            )
-        values["checked"] = True
-    if as_json:
-        print_json(values)
-        return
-    print(f"{model}, {num_classes} classes, {height} x {width} px")
-    print(f"MACs        {values['macs']:>16,}   {format_macs(int(macs[0]))}")
-    print(f"parameters  {values['params']:>16,}")
-    if check:
-        print("torch's flop counter on the meta device agrees to the unit")
 
 
 def space(sweep_file: Path, overrides: Sequence[str], *, as_json: bool) -> None:
@@ -86,7 +49,7 @@ def _print_space(report: dict[str, Any], config: SweepConfig) -> None:
             f"{row['realised'][0]:.3f} to {row['realised'][1]:.3f}",
             str(row["levels"]),
             f"{row['in_band'][0]:.3f} to {row['in_band'][1]:.3f}" if row["in_band"] else "none",
-            " ".join(f"{value:.3g}" for value in row["never_in_band"]) or "-",
+            ", ".join(map(_run_of_levels, row["never_in_band"])) or "-",
         )
     console().print(table)
     if not report["base_inside"]:
@@ -99,6 +62,12 @@ def _print_space(report: dict[str, Any], config: SweepConfig) -> None:
             if len(shown) < len(steps) and position == len(shown) // 2:
                 print(f"  ... {len(steps) - len(shown)} more (all of them with --json)")
             print(f"  {step['value']:<26} {step['macs_share']:.3f}")
+
+
+def _run_of_levels(run: dict[str, Any]) -> str:
+    if run["levels"] == 1:
+        return f"{run['low']:.3f}"
+    return f"{run['low']:.3f} to {run['high']:.3f} ({run['levels']} levels)"
 
 
 def status(run: str, *, as_json: bool) -> None:

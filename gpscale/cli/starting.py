@@ -24,7 +24,11 @@ def init(data: Path | None, base: str | None, output: Path | None, *, as_json: b
         f"{made.images.train_images:,} images to train, {made.images.validation_images:,} to validate, "
         f"{len(made.images.classes)} classes; shorter sides {low} to {high} px (median {middle})"
     )
-    print(f"base {made.config.base}, {made.config.trials} trials of {made.config.recipe.epochs} epochs")
+    cap = made.config.data.train_images
+    print(
+        f"base {made.config.base}, {made.config.trials} trials of {made.config.recipe.epochs} epochs"
+        f"{f' on {cap:,} of the images' if cap else ''}"
+    )
     print(f"wrote {' and '.join(map(str, written))}; next: gpscale sweep {written[0]} --dry-run")
 
 

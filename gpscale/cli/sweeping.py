@@ -18,7 +18,7 @@ from gpscale.report.card import write_card
 from gpscale.run_dir import RunDir, find_own_run
 from gpscale.study import Study
 from gpscale.sweep import SweepConfig, fewest_trials, fit_run, run_sweep
-from gpscale.sweep.estimate import estimate
+from gpscale.sweep.estimate import Estimate, estimate
 from gpscale.trial import FailureReason
 from gpscale.units import format_macs
 
@@ -92,20 +92,37 @@ def dry_run(sweep_file: Path, overrides: Sequence[str], run: Path, where: Execut
     config = SweepConfig.load(sweep_file, overrides)
     _warn_of_too_few(config)
     with where.make() as executor:
-        found = estimate(config, RunDir(run), executor.workers)
+        found = estimate(config, RunDir(run), executor.workers, _tell_of_timing)
     if as_json:
         print_json(found.to_dict())
         return
+    _print_estimate(found, config, where)
+
+
+def _tell_of_timing(models: int) -> None:
+    print(f"timing {models} models ...", file=sys.stderr, flush=True)
+
+
+def _print_estimate(found: Estimate, config: SweepConfig, where: ExecutorOptions) -> None:
     print(f"base {config.base}: {found.trials} trials, {found.done} of them done, {found.pending} to train")
     print(f"MACs of an image: {format_macs(found.macs_low)} to {format_macs(found.macs_high)}")
-    print(
-        f"images: {found.train_images:,} train, {found.validation_images:,} validate; "
-        f"{found.images:,} training images over all epochs and pending trials"
+    train, validation, images = (
+        "unknown" if count is None else f"{'' if found.present else 'at most '}{count:,}"
+        for count in (found.train_images, found.validation_images, found.images)
     )
-    print(
-        f"estimated time: {found.seconds / 60:.1f} minutes with {found.workers} workers, from a calibration of "
-        f"{len(found.calibration)} models on this machine"
-    )
+    if not found.present:
+        print(f"{config.data.source} is not in {config.data.root} yet: the sweep will fetch it, a dry run does not")
+    print(f"images: {train} train, {validation} validate; {images} training images over all epochs and pending trials")
+    if found.seconds is None:
+        print("estimated time: unknown, as is how many images train")
+    else:
+        print(
+            f"estimated time: {found.seconds / 60:.1f} minutes with {found.workers} workers"
+            f"{', evaluations left out' if found.validation_images is None else ''}, from a calibration of "
+            f"{len(found.calibration)} models on this machine ({found.device})"
+        )
+        if where.executor == "ray":
+            print("this is the speed of this machine; nodes of a cluster may be faster or slower")
     if config.replicates > 1:
         print(
             f"afterwards, not estimated: {' and '.join(config.replicated)} with {config.replicates - 1} more "

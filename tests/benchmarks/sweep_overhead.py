@@ -1,4 +1,4 @@
-"""What a sweep costs beyond its trainings: its wall time against that of the trainings, and two workers against one."""
+"""What the local executor costs beyond trainings: its wall time against theirs, and two workers against one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ WORKERS = 2
 
 
 def measure(smoke: bool) -> list[Row]:
-    """Return a row for the overhead of a sweep on two workers, and one against a sweep on one."""
+    """Return a row for the overhead of two workers, and one for them against one worker."""
     base, epochs, per_worker = ("mobilevitv2_050@32", 1, 1) if smoke else (BASE, 12, 4)
     with tempfile.TemporaryDirectory() as directory:
         images = Path(directory) / "images"
         store = ImageStore.prepare(DataConfig(stored_pixels=STORED_PIXELS), images, STORED_PIXELS)
         recipe = Recipe(epochs=epochs, batch_size=128 if smoke else 32)
-        sweeps = {
-            workers: sweep(
+        runs = {
+            workers: run(
                 [_trial(base, recipe, store.fingerprint, seed) for seed in range(per_worker * workers)],
                 Path(directory) / str(workers),
                 images,
@@ -36,12 +36,12 @@ def measure(smoke: bool) -> list[Row]:
             )
             for workers in (WORKERS, 1)
         }
-    wall, training = sweeps[WORKERS]
+    wall, training = runs[WORKERS]
     trials = per_worker * WORKERS
     each = training / trials
     return [
         Row(
-            what=f"a sweep of {trials} trials" + ("" if smoke else f" of {each:.0f} s"),
+            what=f"{trials} trials" + ("" if smoke else f" of {each:.0f} s") + " by the local executor",
             unit="s",
             ours=Side("wall time, the start of the workers included", f"{WORKERS} processes x 1", wall),
             peer=Side("sum of the training times over the workers", f"{WORKERS} processes x 1", training / WORKERS),
@@ -52,14 +52,14 @@ def measure(smoke: bool) -> list[Row]:
             what="trials a second of two workers",
             unit="1/s",
             ours=Side("two workers", f"{WORKERS} processes x 1", trials / wall),
-            peer=Side("one worker", "1", per_worker / sweeps[1][0]),
+            peer=Side("one worker", "1", per_worker / runs[1][0]),
             goal=Goal("at least 1.9 times", lambda row: row.ratio >= 1.9),
             rounds=1,
         ),
     ]
 
 
-def sweep(trials: list[Trial], directory: Path, images: Path, workers: int) -> tuple[float, float]:
+def run(trials: list[Trial], directory: Path, images: Path, workers: int) -> tuple[float, float]:
     """Train the trials; return the wall time and the sum of the training times, seconds."""
     begin, training = time.perf_counter(), 0.0
     with (

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.benchmarks.measuring import Row, Unit
 
-HEADER = ("what", "gpscale", "threads", "peer", "threads", "times as good", "goal", "")
+HEADER = ("what", "gpscale", "threads", "peer", "threads", "times as good", "rounds", "goal", "")
 
 
 def as_markdown(machine: Mapping[str, Any], rows: Sequence[Row]) -> str:
@@ -15,7 +15,7 @@ def as_markdown(machine: Mapping[str, Any], rows: Sequence[Row]) -> str:
     lines = [HEADER, ("---",) * len(HEADER), *(_cells(row) for row in rows)]
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
     footer = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items())
-    return f"{table}\n\nMedians over interleaved rounds. {footer}."
+    return f"{table}\n\n{footer}."
 
 
 def format_value(value: float, unit: Unit) -> str:
@@ -35,6 +35,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{format_value(row.peer.value, row.unit)} ({row.peer.name})",
         row.peer.threads,
         f"{float(f'{row.ratio:.3g}'):,.10g}",
+        str(row.rounds),
         row.goal.text if row.goal else "",
         {True: "reached", False: "missed", None: ""}[row.reached],
     )

@@ -15,7 +15,7 @@ import yaml
 
 from gpscale.errors import BudgetError
 from gpscale.factors import Factors
-from gpscale.run_dir import RunDir
+from gpscale.run_dir import RunDir, find_study
 from gpscale.search_space import SearchSpace
 from gpscale.study import Study
 from tests.cli.command import ENVIRONMENT, Ran, gpscale_here, gpscale_process
@@ -76,7 +76,7 @@ NAMES = {
     "base": ({"base": "mobilevitv2_20@128"}, "'mobilevitv2_20@128'.*Did you mean 'mobilevitv2_200@128'"),
     "base without pixels": (
         {"base": "mobilevitv2_200"},
-        "NAME@PIXELS.*'mobilevitv2_200'.*Did you mean 'mobilevitv2_200@64'",
+        r"Unknown model 'mobilevitv2_200' \(write NAME@PIXELS or NAME@HEIGHTxWIDTH\)\. .*mean 'mobilevitv2_200@64'",
     ),
     "base that is not square": ({"base": "mobilevitv2_200@64x128"}, "square.*'mobilevitv2_200@64x128'"),
     "sampler": ({"sampler": {"name": "sobel"}}, "sampler 'sobel'.*grid, line, random, sobol.*mean 'sobol'"),
@@ -340,6 +340,16 @@ def test_an_unknown_run_is_refused_with_the_shipped_studies(command: str) -> Non
     assert_refused(gpscale_here(command, "quickstrat"), "'quickstrat'.*quickstart.*Did you mean 'quickstart'")
 
 
+@pytest.mark.parametrize("command", ["fit", "fidelity", "doctor"])
+def test_a_shipped_study_is_not_written_into_by_its_name(command: str) -> None:
+    before = snapshot(find_study("quickstart").path)
+    ran = gpscale_here(command, "quickstart")
+    assert_refused(
+        ran, "RunDirError: .*'quickstart', which ships with gpscale.*such as runs.quickstart, or of a copy of"
+    )
+    assert snapshot(find_study("quickstart").path) == before
+
+
 @pytest.mark.parametrize("macs", ["lots", "0", "-5M", "nan", "inf", "5 apples", "1e999", ""])
 def test_macs_that_are_no_number_are_refused(macs: str) -> None:
     ran = gpscale_here("recommend", f"--macs={macs}")
@@ -361,7 +371,7 @@ def test_a_budget_outside_the_range_is_refused_with_the_range(fitted: Study, opt
 @pytest.mark.parametrize(
     ("options", "pattern"),
     [
-        (["--base", "mobilevitv2@64"], "NAME@PIXELS.*'mobilevitv2@64'.*Did you mean"),
+        (["--base", "mobilevitv2@64"], "'mobilevitv2@64' .write NAME@PIXELS.*Did you mean"),
         (["--method", "guess"], "method 'guess'.*rule, surface"),
         (["--study", "cifar11"], "'cifar11'"),
     ],
@@ -386,7 +396,7 @@ def test_a_budget_that_no_architecture_fits_names_the_smallest() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["count", "mobilevitv2_200"],
+        ["count", "mobilevitv2_xxl"],
         ["count", "resnet@64"],
         ["count", "mobilevitv2_200@0"],
         ["recommend", "--macs", "lots"],

@@ -40,7 +40,23 @@ def test_studies_are_the_shipped_ones_and_those_of_the_runs(here: Path) -> None:
     assert completion.studies("no") == []
 
 
-@pytest.mark.parametrize("command", ["status", "fit", "doctor", "studies", "recommend --study"])
+def test_runs_are_completed_from_any_beginning_of_their_path(here: Path) -> None:
+    write_run(here / "runs" / "mine" / "fidelity", trials=2, finished=0)
+    for begun in ("ru", "runs/", "runs/mi", "./ru", "./runs/m", f"{here}/ru", f"{here}/runs/", f"{here}/runs/mine"):
+        [found] = completion.studies(begun)
+        assert found.startswith(begun)
+        assert (here / found).resolve() == here / "runs" / "mine"
+    assert completion.studies("runs/mine/") == ["runs/mine/"]
+    assert completion.studies("/no/such/") == completion.studies("[") == []
+
+
+@pytest.mark.parametrize("command", ["fit", "fidelity", "doctor"])
+def test_no_shipped_study_is_offered_to_write_into(command: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert offered(f"gpscale {command} qu", monkeypatch) == []
+    assert offered(f"gpscale {command} ", monkeypatch) == [os.path.join("runs", "mine")]
+
+
+@pytest.mark.parametrize("command", ["status", "plot", "studies", "recommend --study"])
 def test_a_run_is_completed(command: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert offered(f"gpscale {command} qu", monkeypatch) == ["quickstart"]
     assert offered(f"gpscale {command} ru", monkeypatch) == [os.path.join("runs", "mine")]

@@ -11,7 +11,7 @@ from tests.cli.command import ENVIRONMENT, gpscale_here, gpscale_process
 
 
 def test_count_as_a_process_prints_the_paper_base_exactly() -> None:
-    ran = gpscale_process("count", "mobilevitv2_200@128", "--classes", 10, "--json")
+    ran = gpscale_process("count", "mobilevitv2_200@128", "--num-classes", 10, "--json")
     assert (ran.code, ran.err) == (0, "")
     assert json.loads(ran.out) == {
         "model": "mobilevitv2_200@128", "height": 128, "width": 128, "classes": 10,
@@ -20,17 +20,17 @@ def test_count_as_a_process_prints_the_paper_base_exactly() -> None:
 
 
 def test_count_prints_both_numbers_for_people() -> None:
-    ran = gpscale_here("count", "mobilevitv2_200@128", "--classes", 10)
+    ran = gpscale_here("count", "mobilevitv2_200@128", "--num-classes", 10)
     assert ran.code == 0
     assert "1,788,700,672   1,788.7M" in ran.out
     assert "17,434,579" in ran.out
 
 
 def test_count_of_an_image_that_is_not_square_agrees_with_the_flop_counter() -> None:
-    ran = gpscale_here("count", "mobilevitv2_050@96x160", "--classes", 7, "--check", "--json")
+    ran = gpscale_here("count", "mobilevitv2_050@96x160", "--num-classes", 7, "--check", "--json")
     found = json.loads(ran.out)
     assert (found["height"], found["width"], found["checked"]) == (96, 160, True)
-    plain = gpscale_here("count", "mobilevitv2_050@96x160", "--classes", 7, "--check").out
+    plain = gpscale_here("count", "mobilevitv2_050@96x160", "--num-classes", 7, "--check").out
     assert f"{found['macs']:,}" in plain
     assert "agrees to the unit" in plain
 
@@ -67,7 +67,12 @@ def test_every_command_has_help_and_json(command: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["cuont"], ["count"], ["count", "mobilevitv2_200@128", "--classes", "0"], ["sweep", "x.yaml", "--workers", "0"]],
+    [
+        ["cuont"],
+        ["count"],
+        ["count", "mobilevitv2_200@128", "--num-classes", "0"],
+        ["sweep", "x.yaml", "--workers", "0"],
+    ],
 )
 def test_a_command_that_is_used_wrongly_says_how_to_use_it(arguments: list[str]) -> None:
     ran = gpscale_here(*arguments)

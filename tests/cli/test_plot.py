@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from gpscale.plotting import diagnostics_data, line_data
+from gpscale.plotting import diagnostics_data, front_data, line_data
 from gpscale.plotting.catalogue import FIGURES
 from gpscale.run_dir import RunDir
 from gpscale.study import Study
@@ -64,6 +65,41 @@ def test_several_tables_are_written_as_csv(line_run: RunDir, tmp_path: Path) -> 
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "line_top5.csv"), expected, check_dtype=False)
 
 
+def test_an_outcome_draws_what_shows_it_and_tells_what_was_left_out(fitted: Study, tmp_path: Path) -> None:
+    ran = gpscale_here("plot", fitted.run.path, "--outcome", "top1", "--data", "--output", tmp_path)
+    assert ran.code == 0
+    written = [Path(line).stem for line in ran.out.splitlines()]
+    assert written == ["front_top1", "surface_top1", "line_top1", "iso_macs_top1", "diagnostics_top1"]
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "front_top1.csv"), front_of(fitted), check_dtype=False)
+    told = ran.err.splitlines()
+    assert told[0].startswith("no curves: ")
+    assert told[1:] == [f"left out {name}: it shows no accuracy, not top1" for name in ("rule", "staircases")]
+
+
+def test_a_factor_can_be_chosen_of_the_figures_that_take_one(fitted: Study, tmp_path: Path) -> None:
+    ran = gpscale_here("plot", fitted.run.path, "--factor", "ir_depth", "--data", "--output", tmp_path)
+    assert ran.code == 0
+    assert [Path(line).name for line in ran.out.splitlines()] == ["line_ir_depth.csv", "iso_macs_ir_depth.csv"]
+    assert set(pd.read_csv(tmp_path / "iso_macs_ir_depth.csv")["factor"]) == {"ir_depth"}
+    expected = line_data(fitted, "ir_depth")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "line_ir_depth.csv"), expected, check_dtype=False)
+    assert "left out surface: it takes 2 factors, not 1" in ran.err
+    assert "left out front: it takes no factors, not 1" in ran.err
+
+
+def test_two_factors_are_the_axes_of_a_surface_in_the_order_given(fitted: Study, tmp_path: Path) -> None:
+    options = ["--factor", "vit_depth", "--factor", "ir_depth", "--outcome", "top5", "--output", tmp_path]
+    ran = gpscale_here("plot", fitted.run.path, "--figure", "surface", "--data", *options)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == f"{tmp_path / 'surface_vit_depth_ir_depth_top5.csv'}\n"
+    assert pd.read_csv(ran.out.strip(), nrows=1).columns.tolist()[:2] == ["vit_depth", "ir_depth"]
+
+
+def front_of(study: Study) -> pd.DataFrame:
+    """Return the front's table as a file holds it: what is predicted has no id."""
+    return front_data(study).replace({"id": {"": np.nan}})
+
+
 def test_figures_of_a_shipped_study_do_not_go_into_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     ran = gpscale_here("plot", "cifar10", "--figure", "staircases", "--format", "png")
@@ -76,7 +112,14 @@ def test_figures_of_a_shipped_study_do_not_go_into_the_package(tmp_path: Path, m
     [
         (["--figure", "frond"], ["Unknown figure 'frond'", *FIGURES, "Did you mean 'front'"]),
         (["--figure", "line", "--figure", "front"], ["FitError: A front needs", "holds MACs fixed"]),
-        (["--figure", "front", "--outcome", "top5"], ["figure of one outcome (top5): 'front'", "surface"]),
+        (["--figure", "front", "--outcome", "top5"], ["Figure 'front' shows top1, not top5", "surface"]),
+        (["--figure", "rule", "--outcome", "top1"], ["Figure 'rule' shows no accuracy, not top1", "front"]),
+        (["--figure", "rule", "--factor", "width"], ["Figure 'rule' takes no factors, not 1", "iso_macs, line"]),
+        (
+            ["--figure", "line", "--factor", "width", "--factor", "ir_depth"],
+            ["Figure 'line' takes 1 factor, not 2", "iso_macs, surface"],
+        ),
+        (["--factor", "widht"], ["Unknown factor 'widht'", "Did you mean 'width'"]),
         (["--outcome", "top3"], ["Unknown outcome 'top3'", "top1, top5"]),
         (["--format", "jpg"], ["Unknown format 'jpg'", "pdf, png, svg", "Did you mean 'png'"]),
     ],

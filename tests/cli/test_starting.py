@@ -28,7 +28,7 @@ def test_what_init_writes_can_be_swept(tmp_path: Path) -> None:
     assert "16 images to train, 4 to validate, 2 classes; shorter sides 10 to 10 px (median 10)" in ran.out
     assert f"next: gpscale sweep {file} --dry-run" in ran.out
     dry = gpscale_here("sweep", file, "--dry-run", "--runs", tmp_path / "runs", "--workers", 1, "--json")
-    assert (dry.code, dry.err) == (0, "")
+    assert (dry.code, dry.err) == (0, "timing 3 models ...\n")
     found = json.loads(dry.out)
     assert (found["trials"], found["train_images"], found["validation_images"]) == (24, 16, 4)
 
@@ -139,6 +139,19 @@ def test_studies_shows_how_far_one_is_that_is_not_fitted(tmp_path: Path) -> None
     assert "8 trials planned: " in ran.out
     found = json.loads(as_json.out)
     assert (found["study"], found["card"], found["summary"]) == ("young", None, None)
+
+
+def test_a_study_is_looked_for_in_the_runs_that_are_named_first(tmp_path: Path) -> None:
+    for name in ("young", "quickstart"):
+        write_run(tmp_path / name, trials=8, finished=3)
+        found = json.loads(gpscale_here("studies", name, "--runs", tmp_path, "--json").out)
+        assert found["path"] == str(tmp_path / name)
+    ran = gpscale_here("studies", "young", "--runs", tmp_path)
+    assert (ran.code, ran.err) == (0, "")
+    assert "8 trials planned: " in ran.out
+    assert gpscale_here("studies", "young").code == 2
+    shipped = json.loads(gpscale_here("studies", "cifar10", "--runs", tmp_path, "--json").out)
+    assert shipped["summary"]["study"] == "cifar10"
 
 
 def test_an_unknown_study_is_refused() -> None:

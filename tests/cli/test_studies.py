@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 import gpscale
+from gpscale.cli.executors import ExecutorOptions
+from gpscale.execution import LocalExecutor
 from gpscale.recommender import Recommendation, recommend
 from gpscale.study import Study
 from tests.cli.command import gpscale_here
@@ -17,7 +20,7 @@ REPOSITORY = Path(gpscale.__file__).parents[1]
 
 
 def test_recommend_prints_what_the_function_returns(fitted: Study) -> None:
-    options = ["recommend", "--macs", "20M", "--study", fitted.run.path, "--method", "surface", "--classes", 3]
+    options = ["recommend", "--macs", "20M", "--study", fitted.run.path, "--method", "surface", "--num-classes", 3]
     expected = recommend("20M", study=fitted.run.path, method="surface", num_classes=3)
     plain, as_json = gpscale_here(*options), gpscale_here(*options, "--json")
     assert (plain.code, plain.err, as_json.code, as_json.err) == (0, "", 0, "")
@@ -108,7 +111,7 @@ def test_a_dry_run_prints_the_plan_and_a_time_and_writes_nothing(tmp_path: Path)
     runs = tmp_path / "runs"
     options = ["sweep", file, "--runs", runs, "--dry-run", "--workers", 2, "--trials", 6]
     plain = gpscale_here(*options)
-    assert (plain.code, plain.err) == (0, "")
+    assert (plain.code, plain.err) == (0, "timing 3 models ...\n")
     assert "base mobilevitv2_050@32: 6 trials, 0 of them done, 6 to train" in plain.out
     assert "images: 100 train, " in plain.out
     assert "6,000 training images over all epochs and pending trials" in plain.out
@@ -117,3 +120,44 @@ def test_a_dry_run_prints_the_plan_and_a_time_and_writes_nothing(tmp_path: Path)
     assert (found["trials"], found["workers"], found["train_images"]) == (6, 2, 100)
     assert found["seconds"] > 0
     assert not runs.exists()
+
+
+def test_a_dry_run_fetches_no_images_and_tells_what_is_known_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = "{source: mnist, root: data, download: true, train_images: 100}"
+    Path("absent.yaml").write_text(f"base: mobilevitv2_050@32\ntrials: 6\ndata: {data}\nrecipe: {{batch_size: 4}}\n")
+    ran = gpscale_here("sweep", "absent.yaml", "--dry-run", "--workers", 2, "--set", "num_classes=10")
+    assert (ran.code, ran.err) == (0, "timing 3 models ...\n")
+    assert "mnist is not in data yet: the sweep will fetch it, a dry run does not" in ran.out
+    assert "images: at most 100 train, unknown validate; at most 6,000 training images over" in ran.out
+    assert "minutes with 2 workers, evaluations left out, from a calibration" in ran.out
+    uncounted = gpscale_here("sweep", "absent.yaml", "--dry-run")
+    assert (uncounted.code, uncounted.out) == (2, "")
+    assert re.match(
+        "DataError: A dry run fetches no images.*`num_classes`.*'mnist' is not in 'data' yet", uncounted.err
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["absent.yaml"]
+
+
+def test_a_dry_run_for_a_cluster_says_whose_speed_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ExecutorOptions, "make", lambda self: LocalExecutor(workers=3))
+    file = tmp_path / "tiny.yaml"
+    file.write_text("base: mobilevitv2_050@32\ntrials: 5\ndata: {train_images: 100}\nrecipe: {batch_size: 4}\n")
+    words = "this is the speed of this machine; nodes of a cluster may be faster or slower"
+    for executor in ("local", "ray"):
+        ran = gpscale_here("sweep", file, "--dry-run", "--executor", executor)
+        assert (words in ran.out) == (executor == "ray")
+
+
+def test_a_doctor_that_only_looks_takes_a_shipped_name() -> None:
+    ran = gpscale_here("doctor", "quickstart", "--dry-run")
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_levels_never_in_the_band_are_runs(tmp_path: Path) -> None:
+    file = REPOSITORY / "sweeps" / "quickstart.yaml"
+    found = gpscale_here("space", file, "--set", "band={low: 0.05, high: 0.06}").out
+    [width] = [line for line in found.splitlines() if line.split()[:1] == ["width"] and " to " in line]
+    assert re.search(r"\d\.\d{3} to \d\.\d{3} \(\d+ levels\)$", width.rstrip()), width

@@ -1,0 +1,49 @@
+"""The figures show what was measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpscale.benchmark.energy import EnergyMeter
+from gpscale.benchmark.figures import plot_growth, plot_operators
+from gpscale.benchmark.latency import Benchmark, Timed
+from gpscale.benchmark.operators import Breakdown, OperatorTime
+from gpscale.benchmark.protocol import PROTOCOLS
+from gpscale.benchmark.resolutions import Growth
+from gpscale.benchmark.timing import Timing
+
+CONDITIONS = {"processor": "Some CPU", "runtime": "torch", "versions": {"torch": "2.15"}}
+
+
+def benchmark(*models: str) -> Benchmark:
+    rows = tuple(Timed(model, 10**6, 10**5, Timing(((0.008 * place,),))) for place, model in enumerate(models, start=1))
+    return Benchmark(PROTOCOLS["gpscale"], CONDITIONS, rows, EnergyMeter("", None, "none"))
+
+
+def test_the_bars_of_a_model_add_up_to_its_run() -> None:
+    conv = OperatorTime("a", "Conv2d", "conv2d", "convolution", 0.006, 1, False)
+    relu = OperatorTime("b", "ReLU", "relu", "activation", 0.002, 1, True)
+    breakdowns = [Breakdown("one", 0.01, (conv, relu)), Breakdown("two", 0.02, (conv,))]
+    figure = plot_operators(benchmark("one", "two"), breakdowns)
+    (ax,) = figure.get_axes()
+    ends: dict[float, float] = {}
+    for bar in ax.patches:
+        middle = bar.get_y() + bar.get_height() / 2  # type: ignore[attr-defined]
+        ends[middle] = max(ends.get(middle, 0.0), bar.get_x() + bar.get_width())  # type: ignore[attr-defined]
+    assert [ends[key] for key in sorted(ends, reverse=True)] == pytest.approx([10.0, 20.0])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
+    assert [text.get_text().strip() for text in ax.texts] == ["25%", "0%"]
+    assert [line.get_xdata()[0] for line in ax.lines] == pytest.approx([8.0, 16.0])  # type: ignore[index]
+
+
+def test_growth_is_drawn_at_its_medians_with_its_exponents() -> None:
+    timed = benchmark("one@64", "one@128")
+    growth = Growth("one", (64, 128), timed.rows, 1.0, None, 2.0)
+    figure = plot_growth(timed, [growth])
+    (ax,) = figure.get_axes()
+    line, marks = ax.lines
+    assert list(marks.get_ydata()) == pytest.approx([8.0, 16.0])  # type: ignore[arg-type]
+    assert list(line.get_ydata()) == pytest.approx([8.0, 16.0])  # type: ignore[arg-type]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["one: exponent 1.00, MACs 2.00"]
+    assert "Some CPU" in figure.get_suptitle()
