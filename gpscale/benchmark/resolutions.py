@@ -84,7 +84,7 @@ def measure_growth(
         >>> quick = protocol_of("gpscale", runs=1, warm_up=0)
         >>> _, (growth,) = measure_growth(["mobilenetv1_025"], [32, 64], quick)
         >>> growth.pixels, round(growth.macs_exponent, 1)
-        ((32, 64), 1.5)
+        ((32, 64), 1.7)
     """
     sides = sorted(set(pixels))
     if len(sides) < 2:
@@ -125,10 +125,13 @@ def fit_exponent(sides: Sequence[int], values: Sequence[float]) -> tuple[float, 
         (2.0, None)
     """
     x, y = np.log(np.array(sides, dtype=np.float64)), np.log(np.array(values, dtype=np.float64))
+    x, y = x - x.mean(), y - y.mean()
+    exponent = float(x @ y / (x @ x))
     if len(x) == 2:
-        return float((y[1] - y[0]) / (x[1] - x[0])), None
-    from scipy.stats import linregress, t
+        return exponent, None
+    from scipy.stats import t
 
-    line = linregress(x, y)
-    reach = float(t.ppf((1 + _CONFIDENCE) / 2, len(x) - 2)) * float(line.stderr)
-    return float(line.slope), (float(line.slope) - reach, float(line.slope) + reach)
+    freedom = len(x) - 2
+    error = np.sqrt(((y - exponent * x) ** 2).sum() / freedom / (x @ x))
+    reach = float(t.ppf((1 + _CONFIDENCE) / 2, freedom) * error)
+    return exponent, (exponent - reach, exponent + reach)
