@@ -60,13 +60,14 @@ def plot_operators(timed: Benchmark, breakdowns: Sequence[Breakdown]) -> Figure:
             left += widths
         rest = np.array([1e3 * max(0.0, found.unassigned) for found in breakdowns])
         ax.barh(places, rest, left=left, height=0.62, color="white", edgecolor=FAINT, lw=0.6, label="unassigned")
-        for place, end, found, row in zip(places, left + rest, breakdowns, timed.rows, strict=True):
+        medians = np.array([1e3 * row.timing.percentiles["p50"] for row in timed.rows])
+        ends = np.maximum(left + rest, medians)
+        ax.vlines(medians, places - 0.42, places + 0.42, color=INK, lw=LINE)
+        for place, end, found in zip(places, ends, breakdowns, strict=True):
             ax.text(end, place, f"  {found.memory_bound:.0%}", va="center", fontsize=SMALL, color=MUTED)
-            median = 1e3 * row.timing.percentiles["p50"]
-            ax.plot([median, median], [place - 0.42, place + 0.42], color=INK, lw=LINE)
         ax.set_yticks(places, [found.model for found in breakdowns])
         ax.tick_params(axis="y", length=0)
-        ax.set_xlim(0, 1.12 * float((left + rest).max()))
+        ax.set_xlim(0, 1.12 * float(ends.max()))
         ax.set_xlabel("time of a run (ms)")
         figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=SMALL, handlelength=1.2)
         return figure

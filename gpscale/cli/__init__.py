@@ -179,6 +179,23 @@ def bench(
 
 
 @app.command()
+def matrix(
+    families: Annotated[
+        list[str],
+        typer.Argument(metavar="FAMILY", help="Only families to try.", autocompletion=completion.families),
+    ] = [],  # noqa: B006
+    json: Json = False,
+) -> None:
+    """Try what each family can do.
+
+    Counting, a training step on real images, ONNX, timing, feature maps. Exit code 1 if anything fails.
+    """
+    from gpscale.cli import trying
+
+    trying.matrix(families, as_json=json)
+
+
+@app.command()
 def space(sweep_file: SweepFile, set: Set = [], json: Json = False) -> None:  # noqa: B006
     """Show a sweep's search space.
 
