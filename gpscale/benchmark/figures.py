@@ -47,8 +47,8 @@ def plot_operators(timed: Benchmark, breakdowns: Sequence[Breakdown]) -> Figure:
         figure = new_figure(2, 1.25 + 0.3 * len(breakdowns))
         caption(
             figure,
-            f"{_where(timed)}. Bars: under the profiler; line: median without it; in percent: share of memory-bound "
-            "operators in the time of all operators",
+            f"{_where(timed)}; mean of the faster half of the runs. Bars: under the profiler; line: without it; in "
+            "percent: share of memory-bound operators in the time of all operators",
         )
         ax: Axes = figure.subplots()
         dress(ax)
@@ -60,9 +60,9 @@ def plot_operators(timed: Benchmark, breakdowns: Sequence[Breakdown]) -> Figure:
             left += widths
         rest = np.array([1e3 * max(0.0, found.unassigned) for found in breakdowns])
         ax.barh(places, rest, left=left, height=0.62, color="white", edgecolor=FAINT, lw=0.6, label="unassigned")
-        medians = np.array([1e3 * row.timing.percentiles["p50"] for row in timed.rows])
-        ends = np.maximum(left + rest, medians)
-        ax.vlines(medians, places - 0.42, places + 0.42, color=INK, lw=LINE)
+        plain = np.array([1e3 * row.timing.quiet for row in timed.rows])
+        ends = np.maximum(left + rest, plain)
+        ax.vlines(plain, places - 0.42, places + 0.42, color=INK, lw=LINE)
         for place, end, found in zip(places, ends, breakdowns, strict=True):
             ax.text(end, place, f"  {found.memory_bound:.0%}", va="center", fontsize=SMALL, color=MUTED)
         ax.set_yticks(places, [found.model for found in breakdowns])

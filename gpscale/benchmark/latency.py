@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpscale import runtimes
+from gpscale.benchmark.allocator import freed_memory_kept
 from gpscale.benchmark.energy import EnergyMeter, find_meter
 from gpscale.benchmark.protocol import PROTOCOLS, Protocol
 from gpscale.benchmark.timing import Timing, time_in_turns
@@ -125,7 +126,8 @@ def bench(
     meter = find_meter(device)
     sessions: dict[str, Session] = {}
     folded: dict[str, tuple[int, int] | None] = {}
-    with threads_kept():
+    with threads_kept(), freed_memory_kept() as kept:
+        conditions["freed_memory"] = "kept" if kept else "as the C library does"
         for name, model in found.items():
             tell(f"preparing {name} ...")
             built, folded[name] = open_model(model, protocol, runtime, num_classes)

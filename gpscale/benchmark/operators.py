@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpscale import runtimes
+from gpscale.benchmark.allocator import freed_memory_kept
 from gpscale.benchmark.latency import Benchmark, Tell, bench, open_model, random_images, threads_kept
 from gpscale.benchmark.operator_classes import CLASSES, classify, is_memory_bound
 from gpscale.benchmark.protocol import Protocol
+from gpscale.benchmark.timing import rotated, split_runs
 from gpscale.errors import RuntimeChoiceError
 from gpscale.families.named import find_model
 
 if TYPE_CHECKING:
     from torch import nn
 
-RUNS = 20
-"""Profiled runs of each model."""
+RUNS, ROUNDS = 20, 5
+"""Profiled runs of each model, and the turns in which they are made."""
 
 _MARK, _RUN = "module:", "run:"
 _NAMESPACE = "::"
@@ -57,7 +59,7 @@ class Breakdown:
 
     Attributes:
         model: Name with its size.
-        seconds: Mean wall time of a run under the profiler, which makes it slower.
+        seconds: Mean wall time of a run under the profiler, of the faster half of the runs.
         rows: The operators, those that take longest first.
     """
 
@@ -102,7 +104,7 @@ def break_down(
     runs: int = RUNS,
     tell: Tell = lambda text: None,
 ) -> tuple[Benchmark, list[Breakdown]]:
-    """Time models with torch, then profile each.
+    """Time models with torch, then profile them, in turns.
 
     Args:
         models: Their names, as in `families.named.find_model`.
@@ -123,59 +125,74 @@ def break_down(
         True
     """
     timed = bench(models, protocol, device=device, num_classes=num_classes, tell=tell)
-    found = []
-    with threads_kept():
+    profilers = []
+    with threads_kept(), freed_memory_kept():
         for row in timed.rows:
             tell(f"profiling {row.model} ...")
             model = find_model(row.model)
             built, _ = open_model(model, protocol, "torch", num_classes)
-            session = runtimes.get("torch").open(
-                built, random_images(model, protocol), device=device, threads=protocol.threads
-            )
-            found.append(profile(row.model, built, session.run, device, runs, protocol.warm_up))
-    return timed, found
+            images = random_images(model, protocol)
+            session = runtimes.get("torch").open(built, images, device=device, threads=protocol.threads)
+            profilers.append(Profiler(row.model, built, session.run, device, warm_up=protocol.warm_up))
+        for number, size in enumerate(split_runs(runs, ROUNDS)):
+            for profiler in rotated(profilers, number):
+                profiler.collect(size)
+    return timed, [profiler.breakdown() for profiler in profilers]
 
 
-def profile(
-    name: str, model: nn.Module, run: Callable[[], None], device: str, runs: int = RUNS, warm_up: int = 1
-) -> Breakdown:
-    """Profile a model.
+class Profiler:
+    """Profiles a model, some runs at a time, so that several can be profiled in turns.
 
     Modules are named by hooks, which take time: so operators are named in a run of their own, and met again in the
-    same order in runs without hooks. Of these the middle half counts, so that the sum is about the median run.
-
-    Args:
-        name: Its name.
-        model: It.
-        run: Runs it once, and waits for the device.
-        device: `"cpu"` or `"cuda"`.
-        runs: Profiled runs.
-        warm_up: Runs before, which are not profiled.
-
-    Raises:
-        RuntimeChoiceError: The model does not call the same operators in every run.
+    same order in runs without hooks. Of these the faster half counts.
     """
-    for _ in range(max(1, warm_up)):
-        run()
-    with _named_ranges(model):
-        (named,) = _profiled([run], device)
-    walls: list[float] = []
 
-    def timed() -> None:
+    def __init__(self, name: str, model: nn.Module, run: Callable[[], None], device: str = "cpu", warm_up: int = 1):
+        """Name the operators.
+
+        Args:
+            name: The model's name.
+            model: It.
+            run: Runs it once, and waits for the device.
+            device: `"cpu"` or `"cuda"`.
+            warm_up: Runs before, at least one.
+        """
+        self._name, self._model, self._run, self._device = name, model, run, device
+        for _ in range(max(1, warm_up)):
+            run()
+        with _named_ranges(model):
+            (self._named,) = _profiled([run], device)
+        self._walls: list[float] = []
+        self._seconds: list[list[float]] = []
+
+    def collect(self, runs: int) -> None:
+        """Profile some runs.
+
+        Raises:
+            RuntimeChoiceError: The model does not call the same operators in every run.
+        """
+        names = [event.name for event in self._named]
+        self._run()  # not counted: what ran before left the caches full of something else
+        for met in _profiled([self._timed] * runs, self._device):
+            if [event.name for event in met] != names:
+                raise RuntimeChoiceError(
+                    "A model must call the same operators in every run. Got others from one run of "
+                    f"{self._name} to the next. Time it without --by-operator."
+                )
+            self._seconds.append([_seconds(event, self._device) for event in met])
+
+    def breakdown(self) -> Breakdown:
+        """Return where the time goes, of all runs so far."""
+        quiet = np.argsort(self._walls, kind="stable")[: (len(self._walls) + 1) // 2]
+        spent = np.array(self._seconds)[quiet].mean(axis=0)
+        calls = [(event.cpu_parent.name.removeprefix(_MARK), event.name) for event in self._named]
+        seconds = float(np.array(self._walls)[quiet].mean())
+        return Breakdown(self._name, seconds, _rows(self._model, calls, spent.tolist()))
+
+    def _timed(self) -> None:
         begin = time.perf_counter()
-        run()
-        walls.append(time.perf_counter() - begin)
-
-    met = _profiled([timed] * runs, device)
-    if any([event.name for event in part] != [event.name for event in named] for part in met):
-        raise RuntimeChoiceError(
-            f"A model must call the same operators in every run. Got others from one run of {name} to the next. Time "
-            "it without --by-operator."
-        )
-    middle = np.argsort(walls, kind="stable")[runs // 4 : runs - runs // 4]
-    spent = np.mean([[_seconds(event, device) for event in met[number]] for number in middle], axis=0)
-    calls = [(event.cpu_parent.name.removeprefix(_MARK), event.name) for event in named]
-    return Breakdown(name, float(np.mean(np.array(walls)[middle])), _rows(model, calls, spent.tolist()))
+        self._run()
+        self._walls.append(time.perf_counter() - begin)
 
 
 def _profiled(calls: Sequence[Callable[[], None]], device: str) -> list[list[Any]]:

@@ -7,12 +7,14 @@ import dataclasses
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 _PERCENTILES = (10, 50, 90, 99)
+
+Thing = TypeVar("Thing")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Timing:
     def sd(self) -> float:
         """Standard deviation of the seconds of a run; 0 of a single run."""
         return float(self.seconds.std(ddof=1)) if len(self.seconds) > 1 else 0.0
+
+    @property
+    def quiet(self) -> float:
+        """Mean seconds of the faster half of the runs, which others' work on the machine hardly reaches."""
+        return float(np.sort(self.seconds)[: (len(self.seconds) + 1) // 2].mean())
 
     @property
     def percentiles(self) -> dict[str, float]:
@@ -134,7 +141,7 @@ def time_in_turns(
                 call()
         sizes = split_runs(runs, rounds)
         for number, size in enumerate(sizes):
-            for name in _rotated(names, number):
+            for name in rotated(names, number):
                 times, energy = _turn(calls[name], size, read_energy)
                 found[name].append(times)
                 if read_energy is not None:
@@ -156,9 +163,15 @@ def _turn(
     return tuple(times), (read_energy() - before if read_energy is not None else 0.0)
 
 
-def _rotated(names: Sequence[str], by: int) -> list[str]:
-    by %= len(names)
-    return [*names[by:], *names[:by]]
+def rotated(things: Sequence[Thing], by: int) -> list[Thing]:
+    """Return things in turn, beginning with the one at `by`.
+
+    Example:
+        >>> rotated("abc", 4)
+        ['b', 'c', 'a']
+    """
+    by %= len(things)
+    return [*things[by:], *things[:by]]
 
 
 @contextlib.contextmanager

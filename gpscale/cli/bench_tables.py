@@ -89,13 +89,13 @@ def print_breakdowns(timed: Benchmark, breakdowns: Sequence[Breakdown]) -> None:
             _share(found.unassigned, found.seconds),
             _milliseconds(found.seconds),
             f"{found.memory_bound:.0%}",
-            _milliseconds(row.timing.percentiles["p50"]),
+            _milliseconds(row.timing.quiet),
         )
     console().print(table)
     print(
-        "in percent of a run under the profiler (all: its ms; without: median ms); unassigned: in no operator, but in "
-        "Python between them and in the profiler itself; memory-bound: share of operators without convolution or "
-        "product of matrices in the time of all operators"
+        "in percent of a run under the profiler (all: its ms; without: ms without it; means of the faster half of the "
+        "runs); unassigned: in no operator, but in Python between them and in the profiler itself; memory bound: share "
+        "of operators without convolution or product of matrices in the time of all operators"
     )
     for found in breakdowns:
         print(f"\n{found.model}: the {_SHOWN} that take longest, of {len(found.rows)} operators in modules")
@@ -134,7 +134,7 @@ def print_conditions(found: Benchmark) -> None:
         f"average {load['before']} before, {load['after']} after"
     )
     versions = ", ".join(f"{name} {version}" for name, version in conditions["versions"].items())
-    print(f"runtime {conditions['runtime']}; {versions}")
+    print(f"runtime {conditions['runtime']}; freed memory {conditions['freed_memory']}; {versions}")
     for row in found.rows:
         if row.folded is not None and row.folded[1]:
             print(f"{row.model}: {row.folded[0]} batch normalisations folded, {row.folded[1]} cannot be")

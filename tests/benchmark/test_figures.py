@@ -33,8 +33,8 @@ def test_the_bars_of_a_model_add_up_to_its_run() -> None:
     assert [ends[key] for key in sorted(ends, reverse=True)] == pytest.approx([10.0, 20.0])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
     assert [text.get_text().strip() for text in ax.texts] == ["25%", "0%"]
-    (medians,) = ax.collections
-    assert [segment[0][0] for segment in medians.get_segments()] == pytest.approx([8.0, 16.0])  # type: ignore[attr-defined]
+    (plain,) = ax.collections
+    assert [segment[0][0] for segment in plain.get_segments()] == pytest.approx([8.0, 16.0])  # type: ignore[attr-defined]
 
 
 def test_growth_is_drawn_at_its_medians_with_its_exponents() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gpscale.benchmark import protocol_of
 from gpscale.benchmark.operator_classes import CLASSES, classify, is_memory_bound
-from gpscale.benchmark.operators import Breakdown, OperatorTime, break_down, profile
+from gpscale.benchmark.operators import Breakdown, OperatorTime, Profiler, break_down
 from gpscale.errors import RuntimeChoiceError
 from gpscale.families.named import find_model
 
@@ -52,7 +52,10 @@ def profiled(model: nn.Module, runs: int = 3) -> Breakdown:
         with torch.inference_mode():
             model(images)
 
-    return profile("small", model, run, "cpu", runs=runs)
+    profiler = Profiler("small", model, run)
+    profiler.collect(1)
+    profiler.collect(runs)
+    return profiler.breakdown()
 
 
 def test_every_operator_is_met_with_its_module_and_class() -> None:

@@ -48,6 +48,7 @@ def test_statistics_are_those_of_all_runs() -> None:
     assert timing.sd == pytest.approx(np.std([0.1, 0.2, 0.3, 0.6], ddof=1))
     assert timing.percentiles["p50"] == pytest.approx(0.25)
     assert timing.images_per_second == pytest.approx(4 * 8 / 1.2)
+    assert timing.quiet == pytest.approx(0.15)
     assert timing.joules_per_image is None
     values = timing.to_dict()
     assert values["runs_ms"] == [[100.0, 200.0], [300.0, 600.0]]
@@ -55,7 +56,7 @@ def test_statistics_are_those_of_all_runs() -> None:
 
 
 def test_a_single_run_has_no_spread() -> None:
-    assert Timing(((0.5,),)).sd == 0.0
+    assert (Timing(((0.5,),)).sd, Timing(((0.5,),)).quiet) == (0.0, 0.5)
 
 
 def test_a_ratio_is_taken_round_by_round_so_that_a_slow_round_of_the_machine_drops_out() -> None:
