@@ -98,6 +98,21 @@ def hang_until_told(job: Job, report: Callable[[Progress], None]) -> TrialRecord
     return finish(job, report)
 
 
+def wait_after_the_first_epoch(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
+    """Train in earnest; seed 0, unless it has a checkpoint to go on from, waits for its end after the first epoch."""
+    checkpoint = RunDir(job.directory).trial(job.trial.id) / "checkpoint.pt"
+    waits = job.trial.seed == 0 and not checkpoint.exists()
+
+    def report_and_wait(progress: Progress) -> None:
+        report(progress)
+        deadline = time.monotonic() + 120
+        while waits and progress.epoch == 1 and checkpoint.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+            report(progress)
+
+    return worker.run_trial(job, report_and_wait)
+
+
 def follow(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
     """Take milliseconds for what a study says, which lies where the images should; with a checkpoint on the way."""
     stored, run, trial = StoredTrials(RunDir(job.images)), RunDir(job.directory), job.trial
