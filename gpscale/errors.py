@@ -124,6 +124,10 @@ class RuntimeChoiceError(GpscaleError, ValueError):
     """A runtime cannot run a model, or cannot run it so."""
 
 
+class ModelFileError(GpscaleError, ValueError):
+    """A file of a recommendation or of weights is not legal, or not of the model that it is used with."""
+
+
 class TimingsError(GpscaleError, ValueError):
     """A file of timings is not legal."""
 
