@@ -98,6 +98,8 @@ class TrainingResult:
         validation_loss, validation_loss_raw: Cross-entropy in nats, with and without EMA.
         train_loss: Mean training loss of the last epoch (label smoothing included).
         epochs: Epochs trained.
+        test_top1, test_top5: Fractions of the test images, EMA weights; None where none were looked at.
+        test_loss: Cross-entropy on them, nats; None where none were looked at.
     """
 
     top1: float
@@ -108,6 +110,13 @@ class TrainingResult:
     validation_loss_raw: float
     train_loss: float
     epochs: int
+    test_top1: float | None = dataclasses.field(default=None, kw_only=True)
+    test_top5: float | None = dataclasses.field(default=None, kw_only=True)
+    test_loss: float | None = dataclasses.field(default=None, kw_only=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON values, without the test images' where none were looked at."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +197,7 @@ class TrialRecord:
             "id": self.id,
             "state": str(self.state),
             "identity": self.trial.to_dict(),
-            "result": dataclasses.asdict(self.result) if self.result else None,
+            "result": self.result.to_dict() if self.result else None,
             "failure": {"reason": str(self.failure), "detail": self.detail} if self.failure else None,
             "stopped": dataclasses.asdict(self.stopped) if self.stopped else None,
             "measured": dict(self.measured),

@@ -120,7 +120,8 @@ def test_a_stored_id_is_kept_even_where_it_would_be_another_today() -> None:
 def test_a_record_keeps_result_and_measured_apart() -> None:
     values = TrialRecord(TRIAL.id, TRIAL, RESULT, measured={"seconds": 1.5}).to_dict()
     assert values["identity"] == TRIAL.to_dict()
-    assert values["result"] == dataclasses.asdict(RESULT)
+    tested = ("test_top1", "test_top5", "test_loss")
+    assert values["result"] == {key: value for key, value in dataclasses.asdict(RESULT).items() if key not in tested}
     assert values["measured"] == {"seconds": 1.5}
     assert values["state"] == "finished"
 

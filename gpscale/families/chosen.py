@@ -1,4 +1,4 @@
-"""One architecture of our families, to be trained or exported: by its name, or as `gpscale recommend --json` wrote it."""
+"""One architecture of our families, to be trained or exported: by its name, or as a recommendation in a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from gpscale.errors import ModelFileError, UnknownNameError
 from gpscale.families.base import Architecture, get
-from gpscale.families.named import TIMM, TimmModel, find_model
+from gpscale.families.named import TIMM, FamilyModel, find_model
 
 SUFFIX = ".json"
 
@@ -59,7 +59,7 @@ def find_architecture(text: str) -> Chosen:
     if text.endswith(SUFFIX):
         return _read(Path(text))
     found = find_model(text)
-    if isinstance(found, TimmModel):
+    if not isinstance(found, FamilyModel):
         raise UnknownNameError(
             f"A model must be of one of our families. Got {text!r}. `gpscale families` lists their models; {TIMM}NAME "
             "is for `gpscale count` and `gpscale bench`."

@@ -23,7 +23,7 @@ from gpscale.sweep.plan import plan_architectures
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.sources import open_source
 from gpscale.training.data.sources.torchvision_sets import SETS
-from gpscale.training.data.split import split_source
+from gpscale.training.data.split import split_labels
 from gpscale.training.recipe import Recipe
 
 _STEPS = 3
@@ -147,7 +147,8 @@ def _images(config: SweepConfig, run: RunDir) -> _Images:
                 f"`num_classes`, and {data.source!r} is not in {str(data.root)!r} yet. Set it, or start the sweep."
             ) from None
         return _Images(False, config.num_classes, data.train_images, data.validation_images)
-    train, validation = split_source(open_source(data.request()), data)
+    source = open_source(data.request())
+    train, validation = split_labels(source.labels, source.class_names, data)
     return _Images(True, num_classes, len(train), len(validation))
 
 

@@ -1,4 +1,4 @@
-"""Loss and accuracy of one or two models on the validation part."""
+"""Loss and accuracy of one or two models on a part of the images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gpscale.training.augment import Augmentation
@@ -20,7 +21,7 @@ EVALUATION_BATCH = 256
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """How a model does on the validation images.
+    """How a model does on a part of the images.
 
     Attributes:
         loss: Mean cross-entropy, nats, without label smoothing.
@@ -41,19 +42,23 @@ def autocast(precision: str, device: torch.device) -> contextlib.AbstractContext
 
 @torch.inference_mode()
 def evaluate(
-    models: Sequence[nn.Module], augmentation: Augmentation, store: ImageStore, device: torch.device
+    models: Sequence[nn.Module],
+    augmentation: Augmentation,
+    store: ImageStore,
+    indices: NDArray[np.int64],
+    device: torch.device,
 ) -> list[Scores]:
-    """Score models on the validation images, which are read and resized once for all of them.
+    """Score models on images, which are read and resized once for all of them.
 
     Args:
         models: Each is left in evaluation mode.
         augmentation: Gives size, normalisation and precision.
         store: The images.
+        indices: int64 (N,), N > 0: which of them.
         device: Where the models are.
     """
     for model in models:
         model.eval()
-    indices = store.validation_indices
     chunks = np.split(indices, range(EVALUATION_BATCH, len(indices), EVALUATION_BATCH))
     sums = torch.zeros(len(models), 3, dtype=torch.float64, device=device)
     for chunk, images in zip(chunks, store.batches(chunks), strict=True):

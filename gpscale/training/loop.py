@@ -23,7 +23,7 @@ from gpscale.training.augment import Augmentation
 from gpscale.training.checkpoint import Position
 from gpscale.training.curve import CurveRow
 from gpscale.training.data.store import ImageStore
-from gpscale.training.evaluate import autocast, evaluate
+from gpscale.training.evaluate import Scores, autocast, evaluate
 from gpscale.training.recipe import Recipe
 from gpscale.training.seeding import Stream, derived_seed, epoch_order
 
@@ -122,7 +122,7 @@ class Training:
         position.train_seconds += time.perf_counter() - begin
         begin = time.perf_counter()
         models = [self.model] if self._ema is None else [self.model, self._ema.module]
-        scores = evaluate(models, self._augmentation, self._store, self.device)
+        scores = self._scores(models, self._store.validation_indices)
         raw, averaged = scores[0], scores[-1]
         position.epoch += 1
         mean_loss = position.loss_sum / self.epoch_steps
@@ -141,6 +141,19 @@ class Training:
             )
         )
         position.evaluate_seconds += time.perf_counter() - begin
+
+    @property
+    def final_model(self) -> nn.Module:
+        """The model that the result is of: that with averaged weights, where they are averaged."""
+        return self.model if self._ema is None else self._ema.module
+
+    def test(self) -> Scores | None:
+        """Score the final model on the test images; None where the store has none."""
+        indices = self._store.test_indices
+        return self._scores([self.final_model], indices)[0] if len(indices) else None
+
+    def _scores(self, models: list[nn.Module], indices: NDArray[np.int64]) -> list[Scores]:
+        return evaluate(models, self._augmentation, self._store, indices, self.device)
 
     def states(self) -> dict[str, Any]:
         """Return the `state_dict`s of all that a step changes."""

@@ -18,6 +18,7 @@ from torch import nn
 from gpscale.training.checkpoint import load_checkpoint, save_checkpoint
 from gpscale.training.curve import CurveRow, write_curve
 from gpscale.training.data.store import ImageStore
+from gpscale.training.evaluate import Scores
 from gpscale.training.loop import Training
 from gpscale.training.recipe import Recipe
 from gpscale.trial import Progress, TrainingResult
@@ -31,10 +32,12 @@ class Outcome:
         result: Equal bit for bit when repeated on the same build, device, precision and micro-batch.
         measured: Times, memory, versions, and the micro-batch, which follows from the room on the graphics card: what
             may differ between repetitions; JSON values.
+        model: What the result is of, on the training's device.
     """
 
     result: TrainingResult
     measured: dict[str, Any]
+    model: nn.Module
 
 
 def initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module:
@@ -66,7 +69,7 @@ def train(
     """Train a model, from its checkpoint in `directory` if there is one.
 
     Writes `curve.csv` and `checkpoint.pt` into `directory`; the caller removes the checkpoint when it has kept the
-    result.
+    result. Where the store has test images, the final model is scored on them, once, when all epochs are over.
 
     Args:
         model: Initialised; trained in place.
@@ -109,7 +112,8 @@ def train(
             _save(training, trial_id, directory)
             last_save = time.monotonic()
             reporter.tell()
-    return Outcome(_result(training.position.curve[-1]), training.measured())
+        scores = training.test()
+    return Outcome(_result(training.position.curve[-1], scores), training.measured(), training.final_model)
 
 
 class _Reporter:
@@ -145,7 +149,7 @@ def _save(training: Training, trial_id: str, directory: Path) -> None:
     save_checkpoint(directory, trial_id, training.position, training.states())
 
 
-def _result(row: CurveRow) -> TrainingResult:
+def _result(row: CurveRow, test: Scores | None) -> TrainingResult:
     return TrainingResult(
         top1=row.ema_top1,
         top5=row.ema_top5,
@@ -155,4 +159,7 @@ def _result(row: CurveRow) -> TrainingResult:
         validation_loss_raw=row.validation_loss,
         train_loss=row.train_loss,
         epochs=row.epoch,
+        test_top1=test.top1 if test else None,
+        test_top5=test.top5 if test else None,
+        test_loss=test.loss if test else None,
     )

@@ -12,7 +12,11 @@ import torch
 from torch import nn
 
 from gpscale.errors import RunDirError, TrainingError
+from gpscale.training import loop
+from gpscale.training.augment import Augmentation
 from gpscale.training.checkpoint import CHECKPOINT_FILE
+from gpscale.training.data.config import DataConfig
+from gpscale.training.data.store import ImageStore
 from gpscale.training.evaluate import evaluate
 from gpscale.training.loop import Training, adamw
 from gpscale.training.recipe import Recipe
@@ -228,8 +232,8 @@ def test_training_leaves_the_global_generator_alone(digits_store, tmp_path):
 def test_scores_are_those_of_a_plain_loop_over_the_validation_images(digits_store):
     training = Training(initialised(tiny_model, 0), RECIPE, digits_store, 16, 0, CPU)
     augmentation = training._augmentation
-    (scores,) = evaluate([training.model], augmentation, digits_store, CPU)
     indices = digits_store.validation_indices
+    (scores,) = evaluate([training.model], augmentation, digits_store, indices, CPU)
     logits = training.model.eval()(augmentation.evaluation(digits_store.batch(indices))).detach()
     labels = torch.from_numpy(digits_store.labels[indices])
     ranks = (logits > logits.gather(1, labels[:, None])).sum(1)
@@ -265,3 +269,31 @@ def test_every_kind_of_recipe_trains(digits_store, tmp_path, recipe):
     result = run(digits_store, tmp_path, Recipe(**{"epochs": 1, "batch_size": 64, **recipe})).result
     assert math.isfinite(result.train_loss)
     assert 0 <= result.top1 <= result.top5 <= 1
+
+
+def test_the_final_model_is_scored_on_the_test_images_once_also_after_an_interruption(tmp_path, monkeypatch):
+    store = ImageStore.prepare(DataConfig(train_images=120, validation_images=40), tmp_path / "in", 16, test=True)
+    looked_at = []
+
+    def evaluate_and_note(models, augmentation, store, indices, device):
+        looked_at.append(len(indices))
+        return evaluate(models, augmentation, store, indices, device)
+
+    monkeypatch.setattr(loop, "evaluate", evaluate_and_note)
+    outcome = run(store, tmp_path / "trial", Recipe(epochs=2))
+    again = run(store, tmp_path / "trial", Recipe(epochs=2))
+    assert looked_at == [40, 40, 355, 355]
+    assert again.result == outcome.result
+    augmentation = Augmentation(RECIPE, 16, store.mean, store.std, 10)
+    (scores,) = evaluate([outcome.model], augmentation, store, store.test_indices, CPU)
+    assert (outcome.result.test_top1, outcome.result.test_top5, outcome.result.test_loss) == (
+        scores.top1,
+        scores.top5,
+        scores.loss,
+    )
+
+
+def test_without_test_images_a_result_says_nothing_of_them(digits_store, tmp_path):
+    result = run(digits_store, tmp_path, Recipe(epochs=1)).result
+    assert result.test_top1 is None
+    assert not [name for name in result.to_dict() if name.startswith("test")]

@@ -11,11 +11,11 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,9 @@ from gpscale.atomic import atomic_file
 from gpscale.errors import DataError
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.decoding import Pixels, decoded, encoded, opened
+from gpscale.training.data.joined import JoinedSplits
 from gpscale.training.data.sources import Item, Source, open_source
-from gpscale.training.data.split import split_source
+from gpscale.training.data.split import split_labels
 
 IMAGES_FILE, LISTING_FILE, PACKED_FILE, ENDS_FILE = "images.npy", "files.txt", "packed.bin", "ends.npy"
 META_FILE, SPLIT_FILE = "meta.json", "split.npz"
@@ -39,22 +40,32 @@ UNDECODABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises for what is no image."""
 
 
-def prepare_store(config: DataConfig, directory: Path, max_pixels: int) -> None:
+def prepare_store(config: DataConfig, directory: Path, max_pixels: int, *, test: bool = False) -> None:
     """Write a store, unless `directory` holds the very one.
 
+    Args:
+        config: Which images, how split.
+        directory: Made if absent.
+        max_pixels: Largest side that is trained at, pixels.
+        test: Hold the images of the test split, too.
+
     Raises:
-        DataError: The images are missing, corrupt, or too few to split.
+        DataError: The images are missing, corrupt, or too few to split; or the test split has other classes.
     """
-    source = open_source(config.request())
+    source: Source = open_source(config.request())
+    count = len(source.labels)
+    if test:
+        source = JoinedSplits(source, open_source(config.request("test")))
     key = _key(config, source, max_pixels)
     meta_file = directory / META_FILE
     with contextlib.suppress(OSError, ValueError):
         if json.loads(meta_file.read_text()).get("key") == key:
             return
-    train, validation = split_source(source, config)
+    train, validation = split_labels(source.labels[:count], source.class_names, config)
     # images that no part uses are neither decoded nor stored
-    used = np.union1d(train, validation)
-    train, validation = np.searchsorted(used, train), np.searchsorted(used, validation)
+    tested = np.arange(count, len(source.labels))
+    used = np.concatenate([np.union1d(train, validation), tested])
+    train, validation, tested = (np.searchsorted(used, part) for part in (train, validation, tested))
     side = config.stored_pixels or _common_side(source, used) or max_pixels
     mapped = len(used) * side * side * 3 <= config.memory_cap
     mode = "mapped" if mapped else "files" if source.files is not None else "packed"
@@ -63,14 +74,14 @@ def prepare_store(config: DataConfig, directory: Path, max_pixels: int) -> None:
     scan = _Scan(source, used, side, np.isin(np.arange(len(used)), train))
     _write_images(scan, mode, directory)
     with atomic_file(directory / SPLIT_FILE) as file:
-        np.savez(file, labels=source.labels[used], train=train, validation=validation)
+        np.savez(file, labels=source.labels[used], train=train, validation=validation, test=tested)
     meta = {
         "schema": SCHEMA,
         "key": key,
         "mode": mode,
         "side": side,
         "class_names": list(source.class_names),
-        "fingerprint": _fingerprint(scan.digest.digest(), source.labels[used], train, validation, side),
+        "fingerprint": _fingerprint(scan.digest.digest(), (source.labels[used], train, validation, tested), side),
         "mean": scan.mean().tolist(),
         "std": scan.std().tolist(),
         "split_file": SPLIT_FILE,
@@ -162,9 +173,10 @@ def _key(config: DataConfig, source: Source, max_pixels: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _fingerprint(content: bytes, labels: Any, train: Any, validation: Any, side: int) -> str:
+def _fingerprint(content: bytes, parts: Sequence[NDArray[np.int64]], side: int) -> str:
     digest = hashlib.sha256(content)
-    for part in (labels, train, validation):
+    # a part without images adds nothing
+    for part in parts:
         digest.update(np.asarray(part, "<i8").tobytes())
     digest.update(f"{SCHEMA} {side}".encode())
     return digest.hexdigest()

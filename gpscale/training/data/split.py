@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 
 from gpscale.errors import DataError
 from gpscale.training.data.config import DataConfig
-from gpscale.training.data.sources import Source
 
 Indices = NDArray[np.int64]
 
 
-def split_source(source: Source, config: DataConfig) -> tuple[Indices, Indices]:
-    """Return the indices, int64, ascending, of a sweep's training and validation images in their source.
+def split_labels(labels: Indices, class_names: Sequence[str], config: DataConfig) -> tuple[Indices, Indices]:
+    """Return the indices, int64, ascending, of a sweep's training and validation images.
 
     Args:
-        source: All images.
+        labels: int64 (N,), 0 to C-1, of all images.
+        class_names: C names, for messages.
         config: Shares, caps and seed.
 
     Raises:
         DataError: As `split_by_class` does.
     """
     return split_by_class(
-        source.labels,
-        source.class_names,
+        labels,
+        class_names,
         validation=config.validation,
         seed=config.split_seed,
         train_images=config.train_images,

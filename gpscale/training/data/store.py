@@ -38,6 +38,8 @@ class ImageStore:
         labels: int64 (N,), 0 to C-1.
         train_indices: int64, ascending; places in the store.
         validation_indices: int64, ascending; places in the store, none of them in `train_indices`.
+        test_indices: int64, ascending; places in the store, those of the source's test split; none where a sweep
+            searches.
         mean, std: Three floats each, of the training part, on the scale 0 to 255.
         side: Pixels of a stored image's side (S).
         reader: Where the pixels come from.
@@ -48,29 +50,31 @@ class ImageStore:
     labels: Indices
     train_indices: Indices
     validation_indices: Indices
+    test_indices: Indices
     mean: tuple[float, ...]
     std: tuple[float, ...]
     side: int
     reader: Reader
 
     @classmethod
-    def prepare(cls, config: DataConfig, directory: Path, max_pixels: int) -> ImageStore:
+    def prepare(cls, config: DataConfig, directory: Path, max_pixels: int, *, test: bool = False) -> ImageStore:
         """Decode the images of a sweep into `directory`, unless it holds them already.
 
         Args:
             config: Which images, how split.
             directory: Made if absent; what another data set has left there is replaced.
             max_pixels: Largest side that the sweep trains at, pixels.
+            test: Hold the images of the test split, too.
 
         Raises:
             DataError: The images are missing, corrupt, or too few to split.
         """
-        prepare_store(config, directory, max_pixels)
+        prepare_store(config, directory, max_pixels, test=test)
         try:
             return cls.open(directory)
         except DataError:  # a file of an older preparation is gone or cut short
             (directory / META_FILE).unlink(missing_ok=True)
-            prepare_store(config, directory, max_pixels)
+            prepare_store(config, directory, max_pixels, test=test)
             return cls.open(directory)
 
     @classmethod
@@ -89,6 +93,8 @@ class ImageStore:
                 labels=split["labels"],
                 train_indices=split["train"],
                 validation_indices=split["validation"],
+                # stores of earlier versions have none
+                test_indices=split["test"] if "test" in split else np.empty(0, np.int64),
                 mean=tuple(meta["mean"]),
                 std=tuple(meta["std"]),
                 side=meta["side"],

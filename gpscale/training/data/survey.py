@@ -16,7 +16,7 @@ from gpscale.training.data.decoding import opened
 from gpscale.training.data.preparing import UNDECODABLE
 from gpscale.training.data.sources import Source, open_source
 from gpscale.training.data.sources.folder import SUFFIXES
-from gpscale.training.data.split import split_source
+from gpscale.training.data.split import split_labels
 
 LOOKED_AT = 200
 """Most images of which the size is read."""
@@ -66,7 +66,7 @@ def survey(config: DataConfig) -> Survey:
         (((8, 8), 200),)
     """
     source = open_source(config.request())
-    train, validation = split_source(source, config)
+    train, validation = split_labels(source.labels, source.class_names, config)
     sizes = _sizes(source)
     if not sizes:
         raise DataError(f"The images must be decodable. Got none in {str(config.root)!r} that is. Copy them again.")

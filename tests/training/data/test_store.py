@@ -12,7 +12,10 @@ import torch
 from PIL import Image
 
 from gpscale.errors import DataError
+from gpscale.run_dir import SHIPPED_STUDIES
+from gpscale.sweep import SweepConfig
 from gpscale.training.data.config import DataConfig
+from gpscale.training.data.sources import SourceRequest, open_source
 from gpscale.training.data.store import ImageStore
 from gpscale.training.recipe import Recipe
 from tests.training.data.made_images import encoded, picture, write_folder, write_parquet
@@ -300,3 +303,40 @@ def test_processes_that_decode_die_with_a_killed_training(streaming_directory, t
     while any(map(alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(map(alive, workers))
+
+
+def test_test_images_are_a_part_of_their_own_and_change_nothing_of_the_others(tmp_path):
+    plain = ImageStore.prepare(DataConfig(train_images=100), tmp_path / "plain", max_pixels=8)
+    store = ImageStore.prepare(DataConfig(train_images=100), tmp_path / "tested", max_pixels=8, test=True)
+    source = open_source(SourceRequest("digits", split="test"))
+    assert len(plain.test_indices) == 0
+    assert np.array_equal(store.labels[store.test_indices], source.labels)
+    wanted = np.stack([next(source.items(np.array([index]))) for index in range(5)])
+    assert np.array_equal(store.batch(store.test_indices[:5])[:, 0].numpy(), wanted)
+    for part in ("train_indices", "validation_indices"):
+        own, its = (everything(kept)[getattr(kept, part)] for kept in (plain, store))
+        assert torch.equal(own, its)
+    assert (store.mean, store.std, store.class_names) == (plain.mean, plain.std, plain.class_names)
+    assert store.fingerprint != plain.fingerprint
+
+
+def test_a_store_without_test_images_has_the_fingerprint_that_it_always_had(tmp_path):
+    provenance = json.loads((SHIPPED_STUDIES / "quickstart" / "provenance.json").read_text())
+    config = SweepConfig.load(SHIPPED_STUDIES / "quickstart" / "sweep.yaml")
+    assert ImageStore.prepare(config.data, tmp_path, max_pixels=64).fingerprint == provenance["data"]["fingerprint"]
+
+
+def test_a_test_split_with_other_classes_is_refused(tmp_path):
+    write_folder(tmp_path / "in" / "train")
+    shutil.copytree(tmp_path / "in" / "train", tmp_path / "in" / "test")
+    (tmp_path / "in" / "test" / "cat").rename(tmp_path / "in" / "test" / "cow")
+    with pytest.raises(DataError, match="must have the same classes. Got 2 and 2, that differ in cat, cow"):
+        ImageStore.prepare(folder(tmp_path / "in"), tmp_path / "out", max_pixels=8, test=True)
+
+
+def test_a_test_image_that_cannot_be_decoded_is_named_with_its_split(tmp_path):
+    write_folder(tmp_path / "in" / "train")
+    write_folder(tmp_path / "in" / "test")
+    (tmp_path / "in" / "test" / "cat" / "broken.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"Got 1 of \d+ that are not: .*broken\.png of the test split"):
+        ImageStore.prepare(folder(tmp_path / "in"), tmp_path / "out", max_pixels=8, test=True)
