@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PrivateAttr,
     TypeAdapter,
     ValidationError,
     field_validator,
@@ -21,11 +16,11 @@ from pydantic import (
 )
 
 from gpscale import families, sampling
-from gpscale.errors import GpscaleError, SweepFileError
+from gpscale.errors import SweepFileError
 from gpscale.factors import FACTOR_NAMES, PAPER_BOUNDS, Bounds
-from gpscale.run_dir import opening_comment
 from gpscale.search_space import SearchSpace, check_pixel_step
 from gpscale.sweep.faults import explain
+from gpscale.sweep.file import Section, SettingsFile
 from gpscale.training.data.config import DataConfig
 from gpscale.training.recipe import Recipe
 
@@ -43,11 +38,7 @@ FREE_TO_CHANGE = (
 """What may differ when a sweep is continued: how far it goes, what is made of it, and where the images lie."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Span(_Section):
+class Span(Section):
     """Lowest and highest value, both included."""
 
     low: float = Field(gt=0.0, description="Lowest value.")
@@ -60,7 +51,7 @@ class Span(_Section):
         return self
 
 
-class SpaceConfig(_Section):
+class SpaceConfig(Section):
     """Bounds on the factors; what is not set comes from the preset."""
 
     preset: Literal["default", "paper"] = Field(
@@ -128,7 +119,7 @@ class SamplerConfig(BaseModel):
             raise SweepFileError("\n".join(dict.fromkeys(faults))) from None
 
 
-class BandConfig(_Section):
+class BandConfig(Section):
     """Lowest and highest reduction factor c, both included."""
 
     low: float = Field(0.2, gt=0.0, description="Lowest MACs over the base's.")
@@ -140,7 +131,7 @@ class BandConfig(_Section):
         return self
 
 
-class FitConfig(_Section):
+class FitConfig(Section):
     """What is made of the trials."""
 
     pareto_values: Literal["mean", "first", "posterior"] = Field(
@@ -156,7 +147,7 @@ class FitConfig(_Section):
     seed: int = Field(0, ge=0, description="Seed of the fits' restarts and of the bootstrap.")
 
 
-class SweepConfig(_Section):
+class SweepConfig(SettingsFile):
     """One experiment: a space, a plan, a recipe, images.
 
     Raises:
@@ -167,6 +158,9 @@ class SweepConfig(_Section):
         >>> config.recipe.epochs, config.trials
         (3, 24)
     """
+
+    kind = "sweep file"
+    free_to_change = FREE_TO_CHANGE
 
     base: str = Field(description="Base model, for example mobilevitv2_050@64.")
     num_classes: int | None = Field(
@@ -192,7 +186,6 @@ class SweepConfig(_Section):
         "it is not fitted. null: train all to their end.",
     )
     fit: FitConfig = FitConfig()
-    _question: str = PrivateAttr("")
 
     @field_validator("base")
     @classmethod
@@ -206,11 +199,6 @@ class SweepConfig(_Section):
         return self
 
     @property
-    def question(self) -> str:
-        """The comment that opens the sweep file: what it asks and what it costs; empty where there is none."""
-        return self._question
-
-    @property
     def sampling_band(self) -> sampling.Band:
         """The band of reduction factors."""
         return sampling.Band(self.band.low, self.band.high)
@@ -220,51 +208,6 @@ class SweepConfig(_Section):
         return SearchSpace.enumerate(
             self.base, self.space.bounds, pixel_step=self.space.pixel_step, num_classes=num_classes
         )
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> SweepConfig:
-        """Read a sweep file.
-
-        Args:
-            path: YAML file.
-            overrides: `"a.b=value"` each, the value in YAML; applied in order.
-
-        Raises:
-            SweepFileError: The file is absent, no YAML, or not legal.
-        """
-        try:
-            text = Path(path).read_text()
-            values = yaml.safe_load(text)
-        except OSError as error:
-            raise SweepFileError(
-                f"A sweep file must be readable. Got {path}: {error.strerror}. Correct the path."
-            ) from None
-        except yaml.YAMLError as error:
-            raise SweepFileError(f"A sweep file must be YAML. Got {path}: {error}. Correct it there.") from None
-        if not isinstance(values, dict):
-            raise SweepFileError(
-                f"A sweep file must hold keys and values. Got {path} with {values!r}. Start with `base: ...`."
-            )
-        for override in overrides:
-            _apply(values, override)
-        config = cls.from_values(values)
-        config._question = opening_comment(text)
-        return config
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> SweepConfig:
-        """Check the values of a sweep file.
-
-        Raises:
-            SweepFileError: Something is not legal; every fault is named.
-        """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            faults = [explain(cls, fault) for fault in error.errors()]
-            raise SweepFileError("\n".join(dict.fromkeys(faults))) from None
-        except GpscaleError as error:
-            raise SweepFileError(str(error)) from error
 
     def resolved(self) -> SweepConfig:
         """Return the same sweep with every default that depends on others, or on a sampler's class, written out."""
@@ -278,48 +221,3 @@ class SweepConfig(_Section):
                 "sampler": SamplerConfig(name=self.sampler.name, **options),
             }
         )
-
-    def to_yaml(self) -> str:
-        """Write the sweep with every default, opened by its comment."""
-        comment = "".join(f"# {line}".rstrip() + "\n" for line in self.question.splitlines())
-        return comment + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-
-    def differences(self, other: SweepConfig, free: Sequence[str] = FREE_TO_CHANGE) -> dict[str, tuple[Any, Any]]:
-        """Return the settings, by dotted name, that make `other` another sweep: (own value, its value).
-
-        Args:
-            other: The sweep to compare with.
-            free: Settings that may differ.
-        """
-        own, its = (flat(config.resolved().model_dump(mode="json")) for config in (self, other))
-        return {
-            key: (own.get(key), its.get(key))
-            for key in sorted(own.keys() | its.keys())
-            if own.get(key) != its.get(key) and not any(key == name or key.startswith(f"{name}.") for name in free)
-        }
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values under dotted names."""
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        result.update(flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
-    return result
-
-
-def _apply(values: dict[str, Any], override: str) -> None:
-    path, equals, text = override.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise SweepFileError(f"--set needs KEY=VALUE. Got {override!r}. Write `--set recipe.epochs=3`, for example.")
-    target = values
-    for key in keys[:-1]:
-        target = target.setdefault(key, {})
-        if not isinstance(target, dict):
-            raise SweepFileError(
-                f"--set {override!r} must name a setting. {key!r} is a value, not a section. Shorten the name."
-            )
-    try:
-        target[keys[-1]] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SweepFileError(f"--set needs a YAML value. Got {override!r}: {error}. Quote it.") from None

@@ -23,16 +23,17 @@ def explain(model: type[BaseModel], fault: Any) -> str:
         model: What was validated.
         fault: One of pydantic's `ValidationError.errors()`.
     """
-    where = ".".join(str(part) for part in fault["loc"]) or "the sweep"
+    kind = getattr(model, "kind", "sweep file")
+    where = ".".join(str(part) for part in fault["loc"]) or f"the {kind}"
     if fault["type"] == "extra_forbidden":
         return f"`{where}` is no setting. {_known(model, fault['loc'])}"
     if fault["type"] == "missing":
-        return f"`{where}` must be set. It is not. Add it to the sweep file."
+        return f"`{where}` must be set. It is not. Add it to the {kind}."
     rule = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "value_error":
         # a rule that opens with a name of its own says already which setting it is about
         return f"`{where}`: {rule}" if fault["loc"] and not rule.startswith(f"`{where}") else rule
-    return f"`{where}`: {rule}. Got {fault['input']!r}. Correct it in the sweep file."
+    return f"`{where}`: {rule}. Got {fault['input']!r}. Correct it in the {kind}."
 
 
 def _known(model: type[BaseModel], path: Sequence[str | int]) -> str:
@@ -42,7 +43,7 @@ def _known(model: type[BaseModel], path: Sequence[str | int]) -> str:
         section = subsection(section, str(part)) or section
     key, inside = str(path[-1]), list(section.model_fields)
     elsewhere: dict[str, list[str]] = {}
-    for setting in [*_settings(model), *_sampler_options()]:
+    for setting in [*_settings(model), *(_sampler_options() if "sampler" in model.model_fields else ())]:
         elsewhere.setdefault(setting.rpartition(".")[2], []).append(setting)
     exact = key in elsewhere
     meant = [key] if exact else difflib.get_close_matches(key, elsewhere, n=1)

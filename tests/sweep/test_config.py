@@ -12,7 +12,8 @@ from gpscale.factors import PAPER_BOUNDS, Bounds
 from gpscale.sampling.fixed_macs import Grid, Line
 from gpscale.sampling.sobol import Sobol
 from gpscale.sweep import SweepConfig, fewest_trials
-from gpscale.sweep.config import FREE_TO_CHANGE, flat
+from gpscale.sweep.config import FREE_TO_CHANGE
+from gpscale.sweep.file import flat
 
 BASE = "mobilevitv2_050@64"
 NOT_RUN = ("paper_imagenet100", "paper_cifar100", "paper_tieredimagenet", "paper_cub200", "paper_car_parts")

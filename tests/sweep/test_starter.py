@@ -10,7 +10,7 @@ from gpscale import families, sampling
 from gpscale.errors import DataError, SweepFileError
 from gpscale.run_dir import opening_comment
 from gpscale.sweep import SweepConfig
-from gpscale.sweep.config import flat
+from gpscale.sweep.file import flat
 from gpscale.sweep.schema import SCHEMA_FILE, schema_text, sweep_schema
 from gpscale.sweep.starter import Starter, starter, write_starter
 from gpscale.training.data.survey import Survey

@@ -1,0 +1,134 @@
+"""A file of settings: YAML, checked as a whole, every fault named; each kind of experiment has one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+
+from gpscale.errors import GpscaleError, SweepFileError
+from gpscale.run_dir import opening_comment
+from gpscale.sweep.faults import explain
+
+
+class Section(BaseModel):
+    """Settings that belong together; none but the known ones, and only finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SettingsFile(Section):
+    """What a YAML file says.
+
+    Attributes:
+        kind: What the file is called in messages.
+        free_to_change: Settings, by dotted name, that may differ when what the file describes is continued.
+    """
+
+    kind: ClassVar[str]
+    free_to_change: ClassVar[Sequence[str]] = ()
+    _question: str = PrivateAttr("")
+
+    @property
+    def question(self) -> str:
+        """The comment that opens the file: what it asks and what it costs; empty where there is none."""
+        return self._question
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Self:
+        """Read a file.
+
+        Args:
+            path: YAML file.
+            overrides: `"a.b=value"` each, the value in YAML; applied in order.
+
+        Raises:
+            SweepFileError: The file is absent, no YAML, or not legal.
+        """
+        try:
+            text = Path(path).read_text()
+            values = yaml.safe_load(text)
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise SweepFileError(f"A {cls.kind} must be readable. Got {path}: {why}. Correct the path.") from None
+        except yaml.YAMLError as error:
+            raise SweepFileError(f"A {cls.kind} must be YAML. Got {path}: {error}. Correct it there.") from None
+        if not isinstance(values, dict):
+            raise SweepFileError(
+                f"A {cls.kind} must hold keys and values. Got {path} with {values!r}. Start with "
+                f"`{next(iter(cls.model_fields))}: ...`."
+            )
+        for override in overrides:
+            _apply(values, override)
+        config = cls.from_values(values)
+        config._question = opening_comment(text)
+        return config
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Self:
+        """Check the values of a file.
+
+        Raises:
+            SweepFileError: Something is not legal; every fault is named.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            faults = [explain(cls, fault) for fault in error.errors()]
+            raise SweepFileError("\n".join(dict.fromkeys(faults))) from None
+        except GpscaleError as error:
+            raise SweepFileError(str(error)) from error
+
+    def resolved(self) -> Self:
+        """Return the same settings with every default that depends on others written out."""
+        return self
+
+    def to_yaml(self) -> str:
+        """Write the file with every default, opened by its comment."""
+        comment = "".join(f"# {line}".rstrip() + "\n" for line in self.question.splitlines())
+        return comment + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    def differences(self, other: Self, free: Sequence[str] | None = None) -> dict[str, tuple[Any, Any]]:
+        """Return the settings, by dotted name, that make `other` another experiment: (own value, its value).
+
+        Args:
+            other: What to compare with.
+            free: Settings that may differ; None for those that are free to change.
+        """
+        free = self.free_to_change if free is None else free
+        own, its = (flat(config.resolved().model_dump(mode="json")) for config in (self, other))
+        return {
+            key: (own.get(key), its.get(key))
+            for key in sorted(own.keys() | its.keys())
+            if own.get(key) != its.get(key) and not any(key == name or key.startswith(f"{name}.") for name in free)
+        }
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values under dotted names."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        result.update(flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
+    return result
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise SweepFileError(f"--set needs KEY=VALUE. Got {override!r}. Write `--set recipe.epochs=3`, for example.")
+    target = values
+    for key in keys[:-1]:
+        target = target.setdefault(key, {})
+        if not isinstance(target, dict):
+            raise SweepFileError(
+                f"--set {override!r} must name a setting. {key!r} is a value, not a section. Shorten the name."
+            )
+    try:
+        target[keys[-1]] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SweepFileError(f"--set needs a YAML value. Got {override!r}: {error}. Quote it.") from None
