@@ -110,6 +110,46 @@ def bench(
 
 
 @app.command()
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL|RECOMMENDATION.json",
+            help="A model of our families, or a file that `gpscale recommend --json` printed.",
+            autocompletion=completion.bases,
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")],
+    format: Annotated[
+        str, typer.Option(help="onnx, executorch, coreml or torchscript.", autocompletion=completion.formats)
+    ] = "onnx",
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.safetensors", help="Weights of that very model; default: random ones."),
+    ] = None,
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="digits|FOLDER|SOURCE=FOLDER", help="Real images to compare on; a folder of classes or of Parquet."
+        ),
+    ] = "digits",
+    images: Annotated[int, typer.Option(min=1, help="How many of them.")] = 100,
+    num_classes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Outputs of the classifier; default: the weights' or the recommendation's, or 1000."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a model for deployment, and check that it answers as in torch.
+
+    The file is there only if its logits are within 1e-3 of torch's on real images. Core ML is only converted.
+    """
+    from gpscale.cli import exporting
+
+    exporting.export(model, format, output, weights, data, images, num_classes, as_json=json)
+
+
+@app.command()
 def matrix(
     families: Annotated[
         list[str],
@@ -124,3 +164,48 @@ def matrix(
     from gpscale.cli import trying
 
     trying.matrix(families, as_json=json)
+
+
+@app.command()
+def train(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL|RECOMMENDATION.json",
+            help="For example mobilevitv2_050@64, or what gpscale recommend --json has written.",
+            autocompletion=completion.bases,
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.safetensors", help="Weights to write.")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.yaml|STUDY",
+            help="Settings of a recipe, a sweep file, or the study whose recipe it is; default: the default recipe.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|FILE.yaml|SOURCE",
+            help="Folder of images or Parquet, a sweep file, or a source such as cifar10; default: digits.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides weights, data order and augmentation.")] = 0,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda; default: a graphics card where there is one.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads on the CPU; default: all cores.")] = None,
+    set: Annotated[
+        list[str],
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of recipe or data; may be repeated."),
+    ] = [],  # noqa: B006
+    json: Json = False,
+) -> None:
+    """Train one model in full and score it on the test images.
+
+    The same command again continues.
+    """
+    from gpscale.cli import training
+
+    training.train(model, recipe, data, output, seed, device, threads, set, as_json=json)

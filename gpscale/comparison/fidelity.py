@@ -127,7 +127,7 @@ def run_fidelity(
         run.remove_leftovers()
         store = open_images(config, run, num_classes)
         chosen = choose(run, trials, factor)
-        describe(_long_config(run, chosen), image_facts(config, store), run.fidelity)
+        describe(_long_config(run, chosen), run.fidelity.sweep_file, image_facts(config.data, store), run.fidelity)
         # the choice is on disk before the first training starts, so that a kill does not change it
         rows = [{"id": one.short_id, "long_id": one.trial.id, "c": one.c, "depth": one.depth} for one in chosen]
         write_json(run.fidelity_file, _compare(run, rows, factor))

@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpscale import families
 from gpscale.errors import DataError, StorageError, TrainingError
@@ -14,6 +14,9 @@ from gpscale.execution.base import Job
 from gpscale.execution.machine import cpu_model, training_device
 from gpscale.run_dir import RunDir
 from gpscale.trial import FailureReason, Progress, Result, TrialRecord
+
+if TYPE_CHECKING:
+    from gpscale.training.trainer import Outcome
 
 PRELOAD = (
     "torch",
@@ -88,15 +91,34 @@ def run_trial(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
 
 
 def _train(job: Job, report: Callable[[Progress], None]) -> tuple[Result, Mapping[str, Any]]:
-    import dataclasses
-
     import torch
+
+    torch.set_num_threads(1)
+    result, outcome = train_trial(job, report, training_device())
+    return result, outcome.measured
+
+
+def train_trial(job: Job, report: Callable[[Progress], None], device: str) -> tuple[Result, Outcome]:
+    """Train a trial, from its checkpoint if there is one; no record is written.
+
+    Args:
+        job: The trial, its run directory and its images.
+        report: Called now and then while the training runs.
+        device: torch's name of the device to train on.
+
+    Returns:
+        What the trial gives, and what its training does.
+
+    Raises:
+        DataError: The images are not those of the trial.
+        TrainingError: The loss is no longer finite.
+    """
+    import dataclasses
 
     from gpscale.training.data.store import ImageStore
     from gpscale.training.recipe import Recipe
     from gpscale.training.trainer import initialised, train
 
-    torch.set_num_threads(1)
     trial, run = job.trial, RunDir(job.directory)
     store = ImageStore.open(job.images)
     if store.fingerprint != trial.data:
@@ -116,10 +138,9 @@ def _train(job: Job, report: Callable[[Progress], None]) -> tuple[Result, Mappin
         seed=trial.seed,
         directory=run.trial(trial.id),
         report=report,
-        device=training_device(),
+        device=device,
     )
-    result = Result(**dataclasses.asdict(outcome.result), macs=int(macs[0]), params=int(params[0]))
-    return result, outcome.measured
+    return Result(**dataclasses.asdict(outcome.result), macs=int(macs[0]), params=int(params[0])), outcome
 
 
 def _reason(error: Exception) -> FailureReason:

@@ -19,10 +19,12 @@ from gpscale.run_dir import RunDir, read_json, write_atomically, write_json
 from gpscale.stopping import Dominated
 from gpscale.study import Study
 from gpscale.sweep.config import FREE_TO_CHANGE, SweepConfig
+from gpscale.sweep.file import SettingsFile
 from gpscale.sweep.fit import fit_run
 from gpscale.sweep.plan import check_classes, count_classes, plan_architectures, plan_trials
 from gpscale.sweep.replicating import plan_replicates
 from gpscale.sweep.settling import Settling
+from gpscale.training.data.config import DataConfig
 from gpscale.training.data.store import ImageStore
 from gpscale.trial import FailureReason, Trial, TrialRecord
 
@@ -121,9 +123,9 @@ def prepare(config: SweepConfig, run: RunDir, stored: StoredTrials | None = None
         24
     """
     num_classes = check(config, run, stored)
-    images = stored.images if stored else image_facts(config, open_images(config, run, num_classes))
+    images = stored.images if stored else image_facts(config.data, open_images(config, run, num_classes))
     trials = plan_trials(config, num_classes, images["fingerprint"])
-    describe(config, images, run)
+    describe(config, run.sweep_file, images, run)
     return Plan.of(trials, run)
 
 
@@ -150,29 +152,32 @@ def open_images(config: SweepConfig, run: RunDir, num_classes: int) -> ImageStor
     return store
 
 
-def image_facts(config: SweepConfig, store: ImageStore) -> dict[str, Any]:
-    """Return what a sweep's provenance says of its images, as JSON values."""
+def image_facts(data: DataConfig, store: ImageStore) -> dict[str, Any]:
+    """Return what a provenance says of images, as JSON values; of test images only where there are any."""
+    tested = {"test_images": len(store.test_indices)} if len(store.test_indices) else {}
     return {
-        "source": config.data.source,
+        "source": data.source,
         "fingerprint": store.fingerprint,
         "classes": list(store.class_names),
         "stored_pixels": store.side,
         "train_images": len(store.train_indices),
         "validation_images": len(store.validation_indices),
+        **tested,
     }
 
 
-def describe(config: SweepConfig, images: Mapping[str, Any], run: RunDir) -> None:
+def describe(settings: SettingsFile, file: Path, images: Mapping[str, Any], run: RunDir) -> None:
     """Write into a run directory what is trained there, and with what.
 
     Args:
-        config: The sweep.
+        settings: What was asked for.
+        file: Where that is written.
         images: As `image_facts` returns it.
         run: The run directory.
     """
-    # the sweep file last: where it is, all else is
+    # the settings last: where they are, all else is
     write_json(run.provenance_file, _provenance(images))
-    write_atomically(run.sweep_file, config.resolved().to_yaml())
+    write_atomically(file, settings.resolved().to_yaml())
 
 
 def run_sweep(

@@ -62,8 +62,7 @@ class SettingsFile(Section):
                 f"A {cls.kind} must hold keys and values. Got {path} with {values!r}. Start with "
                 f"`{next(iter(cls.model_fields))}: ...`."
             )
-        for override in overrides:
-            _apply(values, override)
+        apply_overrides(values, overrides)
         config = cls.from_values(values)
         config._question = opening_comment(text)
         return config
@@ -114,6 +113,20 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         result.update(flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
     return result
+
+
+def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> None:
+    """Change nested values in place.
+
+    Args:
+        values: What a file says.
+        overrides: `"a.b=value"` each, the value in YAML; applied in order.
+
+    Raises:
+        SweepFileError: One cannot be read, or names what is no section.
+    """
+    for override in overrides:
+        _apply(values, override)
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
