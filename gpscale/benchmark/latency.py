@@ -87,7 +87,7 @@ class Benchmark:
 
 
 def bench(
-    models: Sequence[str],
+    models: Sequence[str | NamedModel],
     protocol: Protocol = PROTOCOLS["gpscale"],
     *,
     runtime: str = "torch",
@@ -98,7 +98,7 @@ def bench(
     """Time models against each other.
 
     Args:
-        models: Their names, as in `families.named.find_model`.
+        models: They, or their names as in `families.named.find_model`.
         protocol: How.
         runtime: One of `runtimes.RUNTIMES`.
         device: `"cpu"` or `"cuda"`.
@@ -120,7 +120,7 @@ def bench(
     """
     chosen = runtimes.get(runtime)
     chosen.check(device)
-    found = {model.name: model for model in map(find_model, models)}
+    found = {one.name: one for one in (find_model(model) if isinstance(model, str) else model for model in models)}
     counts = {name: model.count(num_classes) for name, model in found.items()}
     conditions = _conditions(runtime, device, protocol.threads, chosen.versions())
     meter = find_meter(device)

@@ -129,9 +129,7 @@ def export(
     ] = None,
     data: Annotated[
         str,
-        typer.Option(
-            metavar="digits|FOLDER|SOURCE=FOLDER", help="Real images to compare on; a folder of classes or of Parquet."
-        ),
+        typer.Option(metavar="FOLDER|FILE.yaml|SOURCE", help="Real images to compare on, as for train."),
     ] = "digits",
     images: Annotated[int, typer.Option(min=1, help="How many of them.")] = 100,
     num_classes: Annotated[
@@ -209,3 +207,43 @@ def train(
     from gpscale.cli import training
 
     training.train(model, recipe, data, output, seed, device, threads, set, as_json=json)
+
+
+@app.command()
+def compare(
+    file: Annotated[Path, typer.Argument(metavar="COMPARISON.yaml", help="Comparison file (YAML).")],
+    name: Annotated[str | None, typer.Option(help="Name of the run; default: the comparison file's.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default: one per core.")] = None,
+    set: Annotated[
+        list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
+    ] = [],  # noqa: B006
+    retry: Annotated[
+        list[str],
+        typer.Option(
+            metavar="REASON",
+            help="Run trainings again that failed for this reason; may be repeated.",
+            autocompletion=completion.reasons,
+        ),
+    ] = [],  # noqa: B006
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be built for each budget; write nothing.")
+    ] = False,
+    executor: Annotated[str, typer.Option(help="Where trainings run: local or ray.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="auto|HOST:PORT", help="Ray cluster that this machine belongs to.")
+    ] = None,
+    runs: Annotated[Path, typer.Option("--runs", help="Directory of the run directories.")] = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Compare families at equal MACs: train, score on the test images, time.
+
+    The same command again continues.
+    """
+    from gpscale.cli import side_by_side
+    from gpscale.cli.executors import ExecutorOptions
+
+    if dry_run:
+        side_by_side.dry_run(file, set, name, runs, as_json=json)
+    else:
+        where = ExecutorOptions(executor, workers, address)
+        side_by_side.compare(file, set, name, runs, where, retry, as_json=json)

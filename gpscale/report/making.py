@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gpscale.report.markdown import bullets, table
@@ -24,9 +24,9 @@ def making(study: Study) -> str:
     rows = [
         *_images(study),
         *_plan(study),
-        *_recipe(study),
+        *recipe_rows(study.settings["recipe"]),
         ("seeds", ", ".join(str(seed) for seed in sorted({record.trial.seed for record in records})) or UNKNOWN),
-        *_hardware(records),
+        *hardware_rows(records),
         *_cost(study, records),
     ]
     parts = [table(["", ""], rows)]
@@ -76,8 +76,9 @@ def _plan(study: Study) -> list[tuple[str, str]]:
     ]
 
 
-def _recipe(study: Study) -> list[tuple[str, str]]:
-    own, defaults = study.settings["recipe"], Recipe().model_dump(mode="json")
+def recipe_rows(own: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a recipe's main settings, and where it differs from the defaults."""
+    defaults = Recipe().model_dump(mode="json")
     changed = [f"{key} {own[key]} ({defaults[key]})" for key in defaults if key in own and own[key] != defaults[key]]
     return [
         ("recipe", ", ".join(f"{key} {own[key]}" for key in MAIN_SETTINGS if key in own)),
@@ -85,7 +86,8 @@ def _recipe(study: Study) -> list[tuple[str, str]]:
     ]
 
 
-def _hardware(records: Sequence[TrialRecord]) -> list[tuple[str, str]]:
+def hardware_rows(records: Sequence[TrialRecord]) -> list[tuple[str, str]]:
+    """Return what trials ran on."""
     rows = []
     for key, title in (("cpu", "processor"), ("device", "device"), ("threads", "threads a trial"), ("torch", "torch")):
         found = Counter(str(record.measured[key]) for record in records if key in record.measured)
@@ -96,18 +98,27 @@ def _hardware(records: Sequence[TrialRecord]) -> list[tuple[str, str]]:
 
 def _cost(study: Study, records: Sequence[TrialRecord]) -> list[tuple[str, str]]:
     finished = study.finished["seconds"].dropna()
-    hours = sum(_seconds(record) * record.measured.get("threads", 1) for record in records) / 3600
     long = [_seconds(record) for record in study.run.fidelity.records()]
-    days = sorted(
-        record.measured[key][:10] for record in records for key in ("started", "ended") if key in record.measured
-    )
     rows = [
-        ("cost", f"{hours:.1f} core hours of training and evaluation" + (" in all" if long else "")),
+        ("cost", f"{core_hours(records):.1f} core hours of training and evaluation" + (" in all" if long else "")),
         ("seconds a trial", f"{finished.min():.0f} to {finished.max():.0f}" if len(finished) else UNKNOWN),
     ]
     if long:
         rows.append(("seconds a longer training", f"{min(long):.0f} to {max(long):.0f}"))
-    return [*rows, ("when", " to ".join(dict.fromkeys((days[0], days[-1]))) if days else UNKNOWN)]
+    return [*rows, ("when", days(records))]
+
+
+def core_hours(records: Sequence[TrialRecord]) -> float:
+    """Return what trainings and their evaluations took, threads times hours."""
+    return sum(_seconds(record) * float(record.measured.get("threads", 1)) for record in records) / 3600
+
+
+def days(records: Sequence[TrialRecord]) -> str:
+    """Return the first day and the last."""
+    found = sorted(
+        record.measured[key][:10] for record in records for key in ("started", "ended") if key in record.measured
+    )
+    return " to ".join(dict.fromkeys((found[0], found[-1]))) if found else UNKNOWN
 
 
 def _seconds(record: TrialRecord) -> float:

@@ -100,7 +100,7 @@ def check(config: SweepConfig, run: RunDir, stored: StoredTrials | None = None) 
     num_classes = count_classes(config) if stored is None else check_classes(config, len(stored.images["classes"]))
     plan_architectures(config, num_classes)
     if stored is not None:
-        _check_same_images(run, stored.images["fingerprint"])
+        check_same_images(run, stored.images["fingerprint"])
         stored.check(Plan.of(plan_trials(config, num_classes, stored.images["fingerprint"]), run).pending)
     return num_classes
 
@@ -145,7 +145,7 @@ def open_images(config: SweepConfig, run: RunDir, num_classes: int) -> ImageStor
         _leave_nothing(run)
         raise
     try:
-        _check_same_images(run, store.fingerprint)
+        check_same_images(run, store.fingerprint)
     except RunDirError:
         shutil.rmtree(run.images)
         raise
@@ -319,7 +319,7 @@ def _check_same_sweep(config: SweepConfig, run: RunDir) -> None:
         )
 
 
-def _check_same_images(run: RunDir, fingerprint: str) -> None:
+def check_same_images(run: RunDir, fingerprint: str) -> None:
     """Refuse images other than those that the run directory's trials have seen: their accuracies do not compare."""
     if not run.provenance_file.exists():
         return

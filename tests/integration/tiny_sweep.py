@@ -35,27 +35,30 @@ def write_sweep(directory: Path) -> Path:
 
 
 class Driver:
-    """`gpscale sweep`, or another command on its run directory, as a process that is ended with its `with` block.
+    """`gpscale sweep`, or another command that trains, as a process that is ended with its `with` block.
 
     Its descendants can be found by their mark.
     """
 
     def __init__(
-        self, directory: Path, name: str, *options: object, runs: str = "runs", command: str = "sweep"
+        self, directory: Path, name: str | Path, *options: object, runs: str = "runs", command: str = "sweep"
     ) -> None:
         """Start it.
 
         Args:
             directory: Holds the sweep file and the run directories.
-            name: Of the run.
+            name: Of the run; of `compare`, its file.
             options: Of the command.
             runs: Directory of the run directories, below `directory`.
-            command: `"sweep"`, or one that takes the run directory alone.
+            command: `"sweep"`, `"compare"`, or one that takes the run directory alone.
         """
         self.run = RunDir(directory / runs / name)
         self.mark = f"GPSCALE_TEST_MARK={uuid.uuid4()}"
         key, value = self.mark.split("=")
-        where = [write_sweep(directory), "--runs", runs, "--name", name] if command == "sweep" else [self.run.path]
+        if command == "sweep":
+            where = [write_sweep(directory), "--runs", runs, "--name", name]
+        else:
+            where = [name] if command == "compare" else [self.run.path]
         self.process = subprocess.Popen(
             list(map(str, [CONSOLE_SCRIPT, command, *where, *options])),
             cwd=directory,

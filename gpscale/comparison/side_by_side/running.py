@@ -1,0 +1,160 @@
+"""Train what a comparison compares, time it, and keep the tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from gpscale.benchmark.latency import bench
+from gpscale.benchmark.protocol import protocol_of
+from gpscale.comparison.side_by_side.comparison import Comparison
+from gpscale.comparison.side_by_side.entries import Entry, find_entries
+from gpscale.comparison.side_by_side.figure import plot_comparison
+from gpscale.comparison.side_by_side.settings import ComparisonConfig
+from gpscale.errors import RunDirError
+from gpscale.execution import Event, Executor
+from gpscale.plotting.files import write_figure
+from gpscale.run_dir import RunDir, write_atomically, write_json
+from gpscale.sweep.driver import Plan, check_same_images, describe, image_facts, run_plan
+from gpscale.training.data.sources import open_source
+from gpscale.training.data.store import ImageStore
+from gpscale.trial import FailureReason, Trial
+
+LATENCY, THROUGHPUT = protocol_of("gpscale"), protocol_of("msra")
+
+
+def run_comparison(
+    config: ComparisonConfig,
+    run: RunDir,
+    executor: Executor,
+    *,
+    retry: Collection[FailureReason] = (),
+    on_plan: Callable[[Plan], None] = lambda plan: None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Comparison:
+    """Train what is not trained yet, time what is not timed yet, and write tables and figure.
+
+    Args:
+        config: The comparison.
+        run: Its run directory; made if absent, continued if it holds this comparison.
+        executor: Where trainings run.
+        retry: Failed trainings with one of these reasons are run again.
+        on_plan: Called once with the plan, before the first training starts.
+        on_event: Called with every event of the executor.
+        tell: Called with what is being timed.
+
+    Returns:
+        The comparison with its tables.
+
+    Raises:
+        GpscaleError: Bad input, before any work starts.
+    """
+    check(config, run)
+    with run.locked():
+        run.remove_leftovers()
+        plan = prepare(config, run)
+        run_plan(plan, run, executor, images=run.images, retry=retry, on_plan=on_plan, on_event=on_event)
+        if config.timing:
+            time_entries(Comparison(run), tell)
+        return write_results(run)
+
+
+def check(config: ComparisonConfig, run: RunDir) -> list[Entry]:
+    """Check all that can be checked before any work, and return what will be trained.
+
+    Raises:
+        DataError: The images are unusable, or have no test split.
+        RunDirError: The directory holds another comparison, or something else.
+    """
+    file = Comparison.settings_file_of(run)
+    known: Sequence[Entry] = ()
+    if file.exists():
+        begun = ComparisonConfig.load(file)
+        if differences := begun.differences(config):
+            listed = "; ".join(f"`{key}` is {own!r} there, {its!r} here" for key, (own, its) in differences.items())
+            raise RunDirError(
+                f"A run directory holds one comparison. {run.path} holds another: {listed}. Give this one another "
+                "--name, or change the settings back."
+            )
+        known = Comparison(run).entries
+    elif run.path.exists() and not (run.path.is_dir() and all(_is_own(entry) for entry in run.path.iterdir())):
+        raise RunDirError(
+            f"A run directory must be empty or hold a comparison. {run.path} holds something else. Give another --name."
+        )
+    classes = len(open_source(config.data.request()).class_names)
+    open_source(config.data.request("test"))
+    return find_entries(config, classes, known)
+
+
+def prepare(config: ComparisonConfig, run: RunDir) -> Plan:
+    """Decode the images, write down what is compared and return the plan: seed by seed, budget by budget.
+
+    Raises:
+        GpscaleError: As `check` does; or the images are not those that the run directory was begun with.
+    """
+    entries = check(config, run)
+    pixels = max((entry.architecture["pixels"] for entry in entries if not entry.missing), default=0)
+    store = ImageStore.prepare(config.data, run.images, pixels, test=True)
+    check_same_images(run, store.fingerprint)
+    write_json(Comparison.entries_file_of(run), [dataclasses.asdict(entry) for entry in entries])
+    describe(config, Comparison.settings_file_of(run), image_facts(config.data, store), run)
+    trials: dict[str, Trial] = {}
+    for seed in range(config.seed, config.seed + config.seeds):
+        for entry in entries:
+            if not entry.missing:
+                trial = trial_of(entry, config, store.num_classes, store.fingerprint, seed)
+                # entrants that build the same model share its trainings
+                trials.setdefault(trial.id, trial)
+    return Plan.of(list(trials.values()), run, "trainings")
+
+
+def time_entries(comparison: Comparison, tell: Callable[[str], None] = lambda text: None) -> None:
+    """Time what has not been timed yet: all of it again, together, if anything is new."""
+    models = {entry.model.name: entry for entry in comparison.entries if not entry.missing}
+    found = comparison.timings
+    if not models or (found is not None and models.keys() <= found["models"].keys()):
+        return
+    each = [entry.model for entry in models.values()]
+    measured = {
+        protocol.name: bench(each, protocol, num_classes=comparison.num_classes, tell=tell)
+        for protocol in (LATENCY, THROUGHPUT)
+    }
+    rows: dict[str, Any] = {
+        latency.model: {
+            "latency_ms": 1e3 * latency.timing.percentiles["p50"],
+            "latency_p90_ms": 1e3 * latency.timing.percentiles["p90"],
+            "images_per_second": throughput.timing.images_per_second,
+        }
+        for latency, throughput in zip(*(one.rows for one in measured.values()), strict=True)
+    }
+    write_json(
+        comparison.timings_file,
+        {
+            "protocols": {name: one.protocol.describe() for name, one in measured.items()},
+            "conditions": measured[LATENCY.name].conditions,
+            "models": rows,
+        },
+    )
+
+
+def write_results(run: RunDir) -> Comparison:
+    """Write the tables and the figure of what there is, and return the comparison."""
+    comparison = Comparison(run)
+    write_atomically(run.path / "trainings.csv", comparison.trainings.to_csv(index=False))
+    write_atomically(run.path / "comparison.csv", comparison.table.to_csv(index=False))
+    if comparison.table["top1"].notna().any():
+        write_figure(plot_comparison(comparison.table, comparison.name), run.figures / "comparison")
+    return comparison
+
+
+def trial_of(entry: Entry, config: ComparisonConfig, num_classes: int, fingerprint: str, seed: int) -> Trial:
+    """Return one training of an entry."""
+    recipe = config.recipe.model_dump(mode="json")
+    return Trial(entry.family, dict(entry.architecture), num_classes, recipe, fingerprint, seed)
+
+
+def _is_own(entry: Path) -> bool:
+    return entry.name in ("images", "provenance.json", "entries.json") or entry.name.startswith(".")
