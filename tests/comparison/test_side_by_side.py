@@ -25,6 +25,8 @@ from gpscale.run_dir import SHIPPED_STUDIES, RunDir
 from gpscale.sweep import Plan
 from gpscale.trial import Result, Trial
 
+COMPARISONS = sorted((SHIPPED_STUDIES.parents[1] / "sweeps").glob("compare_*.yaml"))
+
 SETTINGS: dict[str, Any] = {
     "budgets": ["3M", "6M"],
     "entrants": ["mobilevitv2", {"family": "mobilevitv2", "by": "width"}, "mobilenetv3_small", {"study": "quickstart"}],
@@ -218,6 +220,15 @@ def test_models_are_timed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "Timed on" in comparison_card(found)
 
 
+@pytest.mark.parametrize("file", COMPARISONS, ids=lambda file: file.stem)
+def test_the_comparison_files_are_legal_and_everyone_fits_their_budgets(file: Path) -> None:
+    found = ComparisonConfig.load(file)
+    assert "\n" in found.question or file.stem == "compare_quickstart"
+    for entry in find_entries(found, 10):
+        assert not entry.missing, entry
+        assert 0.9 * entry.budget < entry.macs <= entry.budget or "width" in (found.scale_by, entry.entrant[-6:-1])
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
@@ -226,7 +237,7 @@ def test_models_are_timed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ({"budgets": ["6M", "6.0M"]}, "must differ from each other"),
         ({"entrants": ["mobilevit2"]}, "Did you mean 'mobilevit"),
         ({"entrants": [{"family": "mobilevitv2", "study": "quickstart"}]}, "either a `family` or a `study`"),
-        ({"entrants": [{"study": "quickstart", "by": "width"}]}, "are for a family"),
+        ({"entrants": [{"study": "quickstart", "by": "width"}]}, "`by` is for a family"),
         ({"entrants": [{"study": "none"}]}, "Unknown study"),
         ({"entrants": [{"family": "mobilevitv2", "base": "edgevit_xxs@224"}]}, "must be a model of the family"),
         ({"entrants": [{"family": "mobilevitv2", "by": "luck"}]}, "width"),

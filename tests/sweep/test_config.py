@@ -18,6 +18,7 @@ from gpscale.sweep.file import flat
 BASE = "mobilevitv2_050@64"
 NOT_RUN = ("paper_imagenet100", "paper_cifar100", "paper_tieredimagenet", "paper_cub200", "paper_car_parts")
 SWEEPS = sorted((Path(gpscale.__file__).parents[1] / "sweeps").glob("*.yaml"))
+SWEEPS = [file for file in SWEEPS if not file.name.startswith("compare_")]
 
 
 def config(**values: Any) -> SweepConfig:

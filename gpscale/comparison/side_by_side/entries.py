@@ -81,7 +81,7 @@ def find_entries(config: ComparisonConfig, num_classes: int, known: Iterable[Ent
 def name_of(entrant: Entrant, config: ComparisonConfig) -> str:
     """Return what to call an entrant: its family, with base and way of scaling where they are its own."""
     if entrant.study is not None:
-        return f"gpscale, {entrant.method} of {entrant.study}"
+        return f"gpscale, {entrant.method} of {entrant.study}{f' on {entrant.base}' if entrant.base else ''}"
     by = entrant.by if entrant.by != config.scale_by else None
     own = [text for text in (entrant.base, by) if text is not None]
     return f"{entrant.family} ({', '.join(own)})" if own else str(entrant.family)
@@ -91,7 +91,7 @@ def _find(entrant: Entrant, config: ComparisonConfig, budget: int, num_classes: 
     name = name_of(entrant, config)
     try:
         if entrant.study is not None:
-            found = recommend(budget, study=entrant.study, num_classes=num_classes, method=entrant.method)
+            found = recommend(budget, entrant.study, entrant.base, num_classes, entrant.method)
             return _entry(name, budget, found.base, found.family, found.factors, found.architecture, num_classes)
         return _scaled(name, entrant, config, budget, num_classes)
     except (BudgetError, OutOfRangeError) as error:

@@ -21,7 +21,7 @@ class Entrant(Section):
     """What meets the others: a family scaled to each budget, or what a study recommends for it."""
 
     family: str | None = Field(None, description="A family; its members are scaled to each budget.")
-    base: str | None = Field(None, description="Which member is scaled; null takes the one nearest each budget.")
+    base: str | None = Field(None, description="Which model is scaled; null takes the one nearest each budget.")
     by: By | None = Field(None, description="width, resolution, depth or compound; null takes `scale_by`.")
     study: str | None = Field(None, description="A study, instead of a family: what it recommends for each budget.")
     method: Literal["rule", "surface"] = Field("rule", description="How the study recommends.")
@@ -37,8 +37,10 @@ class Entrant(Section):
             raise ValueError("an entrant is either a `family` or a `study`. Got both or none. Name one.")
         if self.family is None:
             find_study(self.study)
-            if self.base is not None or self.by is not None:
-                raise ValueError("`base` and `by` are for a family. Got them for a study. Leave them out.")
+            if self.by is not None:
+                raise ValueError("`by` is for a family. Got it for a study. Leave it out.")
+            if self.base is not None:
+                families.parse_base(self.base)
             return self
         family = families.get(self.family)
         if self.base is not None and families.parse_base(self.base).family != family.name:
