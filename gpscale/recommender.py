@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from gpscale import families
+from gpscale import families, rules
 from gpscale.errors import FitError, OutOfRangeError, UnitError, UnknownNameError
 from gpscale.factors import Bounds, Factors
 from gpscale.families import Architecture, Base
-from gpscale.rules.gp_rule import GPRule
+from gpscale.rules import GPRule, Ground, pick
 from gpscale.run_dir import RunDir, find_study, read_json
 from gpscale.search_space import SearchSpace
 from gpscale.surrogate.surface import Surface
@@ -28,7 +28,7 @@ from gpscale.units import Z95, format_macs, parse_macs
 if TYPE_CHECKING:
     from torch import nn
 
-Method = Literal["rule", "surface"]
+Method = Literal["rule", "surface", "surface_low"]
 
 _PREFERRED_C = 0.5
 
@@ -77,7 +77,7 @@ class Recommendation:
         base: Name of the base model.
         base_macs: Multiply-accumulates of the base with as many classes.
         study: Name of the study whose measurements decide.
-        method: `"rule"` or `"surface"`.
+        method: `"rule"`, `"surface"` or `"surface_low"`.
         transferred: The base is not the study's own, so the rule is applied where it was not measured.
         extrapolated: The budget lies outside the study's Pareto points, though inside its trials.
         top1: Predicted top-1 on the study's validation images after the study's training; None where unknown.
@@ -251,7 +251,8 @@ def recommend(
             range, else the stock base whose c comes closest to 0.5, marked as transferred.
         num_classes: Outputs of the classifier; None for the study's.
         method: `"rule"` takes the architecture closest to the rule in units of the rule's own standard deviation,
-            `"surface"` the one with the best expected top-1, both among those with 97 % to 100 % of the budget.
+            `"surface"` the one with the best expected top-1, `"surface_low"` the one with the highest lower end of the
+            surface's 95 % band, all among those with 97 % to 100 % of the budget.
 
     Returns:
         The recommendation; its MACs are never above the budget.
@@ -277,24 +278,17 @@ def recommend(
     asked = _Asked(budget, classes, {"study": study and os.fspath(study), "num_classes": num_classes})
     chosen = _choose_base(fitted, asked, base)
     space = fitted.space(chosen, classes)
-    predicted = fitted.rule.predict(np.array([budget / space.base_macs]))
-    requested = Factors(*(float(value) for value in predicted.factors[0]))
-    fitting = space.within_budget(budget)
-    if method == "rule":
-        index = fitting.nearest_index(requested, predicted.log_std[0])
-    else:
-        index = int(np.argmax(fitted.surface.predict(fitting.factors).mean))
-    architecture = fitting.architecture(index)
+    requested = fitted.rule.predict(budget / space.base_macs).factors[0]
+    found = pick(rules.get(method), Ground(space, fitted.rule, fitted.surface), budget)
     transferred = chosen != fitted.base
-    top1, reason = _predict_top1(fitted, fitting, index, classes, transferred)
-    family = families.get(chosen.family)
+    top1, reason = _predict_top1(fitted, space, found.index, classes, transferred)
     return Recommendation(
         budget=budget,
-        macs=int(fitting.macs[index]),
-        params=int(family.count(fitting.integers[index][None], classes)[1][0]),
-        factors=Factors(*(float(value) for value in fitting.factors[index])),
-        requested=requested,
-        architecture=architecture,
+        macs=found.built.macs,
+        params=found.built.params,
+        factors=Factors(*found.built.factors.tolist()),
+        requested=Factors(*requested.tolist()),
+        architecture=found.built.architecture,
         family=chosen.family,
         num_classes=classes,
         base=chosen.name,

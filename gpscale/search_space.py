@@ -150,7 +150,11 @@ class SearchSpace:
         return dataclasses.replace(self, codes=self.codes[rows], macs=self.macs[rows])
 
     def within_budget(self, budget: float, *, share: float = BUDGET_SHARE) -> SearchSpace:
-        """Return the architectures that fit a budget and use at least `share` of it.
+        """Return the architectures that fit a budget and use it; arguments and errors as of `rows_within`."""
+        return self.take(self.rows_within(budget, share=share))
+
+    def rows_within(self, budget: float, *, share: float = BUDGET_SHARE) -> slice:
+        """Return the rows of the architectures that fit a budget and use at least `share` of it.
 
         Where nothing uses that much, the share is taken of the largest architecture that fits.
 
@@ -169,8 +173,10 @@ class SearchSpace:
                 f"base {self.base.name} has {format_macs(smallest)}. Raise the budget, lower `space.width.low` "
                 f"(now {self.bounds.width[0]}), or take a smaller base."
             )
-        used = self.feasible(share * budget, budget)
-        return used if len(used) else self.feasible(share * float(self.macs[last - 1]), budget)
+        first = int(np.searchsorted(self.macs, share * budget, side="left"))
+        if first == last:
+            first = int(np.searchsorted(self.macs, share * float(self.macs[last - 1]), side="left"))
+        return slice(first, last)
 
     def nearest(
         self, factors: Factors, budget: str | float, scale: NDArray[np.float64] | float = 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def scale_to(
         raise UnknownNameError.of(f"base of {family.name}", base.name, family.stock_bases)
     smallest: list[tuple[int, str]] = []
     for tried in _by_nearness(family, budget, num_classes) if base is None else [base]:
-        rows = _members(family, tried, by)
+        rows, _ = members(family, tried, PATHS[by])
         counts, params = family.count(rows, num_classes)
         fitting = np.flatnonzero(counts <= budget)
         if len(fitting):
@@ -117,26 +118,39 @@ def _by_nearness(family: Family, budget: float, num_classes: int) -> list[Base]:
     return [bases[place] for place in np.abs(np.log(counts / budget)).argsort(kind="stable")]
 
 
-def _members(family: Family, base: Base, by: str) -> Integers:
-    """Return every member on a path as a row of integers, from the smallest factors to the largest, shape (n, k)."""
-    steps = {name: _steps(family, base, name) ** (1 / exponent) for name, exponent in PATHS[by].items()}
+def members(
+    family: Family, base: Base, exponents: Mapping[str, float], pixel_step: int = 1
+) -> tuple[Integers, NDArray[np.float64]]:
+    """Return every member on a path, from the smallest factors to the largest.
+
+    Args:
+        family: The family.
+        base: The member at t = 1.
+        exponents: What the path does: factor = t to the power of its exponent, positive; absent factors stay 1.
+        pixel_step: Pixel sizes are multiples of it.
+
+    Returns:
+        Rows of integers, (n, k), and the t of each, (n,) float64, ascending: the geometric middle of the span of t in
+        which it is the member.
+    """
+    steps = {name: _steps(family, base, name, pixel_step) ** (1 / exponent) for name, exponent in exponents.items()}
     ends = np.array(sorted({step for part in steps.values() for step in part.tolist()}))
     # between two steps nothing changes; beyond the last nothing is known to
     times = np.sqrt(ends[:-1] * ends[1:]) if len(ends) > 1 else np.ones(1)
     times = times[(times >= max(part[0] for part in steps.values())) & (times <= min(p[-1] for p in steps.values()))]
     rows = np.repeat(family.row(base.architecture)[None], len(times), axis=0)
-    for name, exponent in PATHS[by].items():
-        rows[:, family.columns[name]] = family.realise(base, name, times**exponent, 1)
-    return rows
+    for name, exponent in exponents.items():
+        rows[:, family.columns[name]] = family.realise(base, name, times**exponent, pixel_step)
+    return rows, times
 
 
-def _steps(family: Family, base: Base, name: str) -> NDArray[np.float64]:
+def _steps(family: Family, base: Base, name: str, pixel_step: int) -> NDArray[np.float64]:
     """Return where the realisation of a factor changes, ascending, with both ends of its range, shape (m,)."""
-    values = family.level_values(base, name, _SMALLEST, _LARGEST, 1)
+    values = family.level_values(base, name, _SMALLEST, _LARGEST, pixel_step)
     low, high = values[:-1].copy(), values[1:].copy()
-    left = family.realise(base, name, low, 1)
+    left = family.realise(base, name, low, pixel_step)
     for _ in range(48):  # each of two neighbours holds on its side of one point
         middle = (low + high) / 2
-        below = (family.realise(base, name, middle, 1) == left).all(axis=1)
+        below = (family.realise(base, name, middle, pixel_step) == left).all(axis=1)
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.concatenate([[_SMALLEST], high, [_LARGEST]])

@@ -1,108 +1,255 @@
 """What a scaling rule is, and how to add one.
 
-A rule answers which factors a reduction factor c = MACs / base MACs calls for. It proposes; an exact search over the
-architectures closes the budget (errata, row 4). To add one:
+A rule answers which factors a budget calls for. It proposes; an exact search over the architectures closes the budget
+(errata, row 4), the same for all rules, so that they can be compared. To add one:
 
-1. write `rules/<name>.py` with a frozen dataclass that has every member of `ScalingRule`; numpy only; what must be
-   fitted with heavier libraries is fitted in a file of its own;
+1. write `rules/<name>.py` with a frozen dataclass that has every member of `ScalingRule`; numpy only;
 2. decorate the class with `@register` and import it in `rules/__init__.py`.
 
-A stored rule is the JSON object of `to_dict`, in which `"rule"` names the class; `from_dict` here reads any of them.
 Columns of every array are the factors in the order of `gpscale.factors.FACTOR_NAMES`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from gpscale.errors import UnknownNameError
+from gpscale import families
+from gpscale.errors import FitError, UnknownNameError
+from gpscale.factors import Factors
+from gpscale.families import Architecture, Integers
+from gpscale.rules.gp_rule import FloatArray, GPRule
+from gpscale.search_space import SearchSpace
+from gpscale.surrogate.surface import Surface
 
-FloatArray = npt.NDArray[np.float64]
+ONE: FloatArray = np.ones(4)
+"""A unit of distance that treats all factors alike."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class RulePrediction:
-    """The factors that a rule proposes at m reduction factors.
+class Measured:
+    """Finished trials of a study.
 
     Attributes:
-        factors: Proposed factors, (m, 4) float64, > 0.
-        log_std: Standard deviation of their natural logarithms, (m, 4) float64, > 0; the unit in which distance
-            from the rule is measured.
-        low, high: Ends of their 95 % interval, (m, 4) float64, > 0.
+        rows: Integers of their architectures, (n, k) int64.
+        factors: Realised factors, (n, 4) float64.
+        macs: Multiply-accumulates, (n,) int64.
+        top1: Validation top-1, (n,) float64, fractions.
+    """
+
+    rows: Integers
+    factors: FloatArray
+    macs: npt.NDArray[np.int64]
+    top1: FloatArray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ground:
+    """What a rule may look at.
+
+    Attributes:
+        space: The architectures to choose from.
+        gp: The study's fitted map from c to factors; None where it has none.
+        surface: The study's joint surface of top-1; None where it has none.
+        trials: The study's finished trials; None where only the space is known.
 
     Example:
-        >>> from gpscale.run_dir import find_study, read_json
-        >>> found = from_dict(read_json(find_study("quickstart").rule_file)).predict(0.5)
-        >>> bool((found.low <= found.factors).all() and (found.factors <= found.high).all())
+        >>> Ground(SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10)).gp is None
         True
     """
 
+    space: SearchSpace
+    gp: GPRule | None = None
+    surface: Surface | None = None
+    trials: Measured | None = None
+
+    def require_gp(self) -> GPRule:
+        """Return `gp`.
+
+        Raises:
+            FitError: The study has none.
+        """
+        if self.gp is None:
+            raise FitError("The rule of a study needs a study with a rule. This one has none. Take another study.")
+        return self.gp
+
+    def require_surface(self) -> Surface:
+        """Return `surface`.
+
+        Raises:
+            FitError: The study has none.
+        """
+        if self.surface is None:
+            raise FitError("A pick by the surface needs a fitted study. This one is not. Fit it first.")
+        return self.surface
+
+    def require_trials(self) -> Measured:
+        """Return `trials`.
+
+        Raises:
+            FitError: There are none.
+        """
+        if self.trials is None:
+            raise FitError("A pick among trials needs a study with finished trials. There is none. Take another study.")
+        return self.trials
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Proposal:
+    """What a rule asks for at a budget.
+
+    Attributes:
+        factors: The factors, (4,) float64, > 0.
+        unit: Unit of distance of each log-factor, (4,) float64, > 0: where it is small, the search moves least.
+        habit: Integers of what is built where no search closes the budget, (k,) int64; None where nothing of the rule
+            fits, or where it has no such form.
+        index: Index in the space of the architecture itself, where the rule names one that uses the budget; else None.
+    """
+
     factors: FloatArray
-    log_std: FloatArray
-    low: FloatArray
-    high: FloatArray
+    unit: FloatArray
+    habit: Integers | None = None
+    index: int | None = None
 
 
 class ScalingRule(Protocol):
-    """A map from reduction factors to factors.
+    """From a budget to the factors that it should be spent on.
 
     Example:
-        >>> from gpscale.run_dir import find_study, read_json
-        >>> rule: ScalingRule = from_dict(read_json(find_study("quickstart").rule_file))
-        >>> rule.predict(0.5).factors.shape
-        (1, 4)
+        >>> space = SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10)
+        >>> rule: ScalingRule = get("width")
+        >>> rule.propose(Ground(space), 14_500_000).factors[:3].tolist()
+        [1.0, 1.0, 1.0]
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
+    """What it is called in tables."""
 
-    def predict(self, c: npt.ArrayLike) -> RulePrediction:
-        """Return the proposal at reduction factors, a number or (m,).
+    def propose(self, ground: Ground, budget: int, generator: np.random.Generator | None = None) -> Proposal:
+        """Return what a budget calls for.
+
+        Args:
+            ground: What the rule may look at.
+            budget: Multiply-accumulates of one image.
+            generator: For rules that draw; None for a draw that is always the same. The others leave it alone.
 
         Raises:
-            OutOfRangeError: The rule holds no such c.
+            BudgetError: Nothing that the rule could build fits.
+            FitError: The rule needs a study that knows more.
+            OutOfRangeError: The rule does not reach so far.
         """
         ...
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the rule as JSON values, `"rule": name` among them."""
-        ...
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Built:
+    """An architecture that a rule builds.
+
+    Attributes:
+        architecture: The integers.
+        factors: The factors that it really has, (4,) float64.
+        macs: Multiply-accumulates of one image.
+        params: Parameters.
+    """
+
+    architecture: Architecture
+    factors: FloatArray
+    macs: int
+    params: int
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read a rule written by `to_dict`."""
-        ...
+    def of(cls, space: SearchSpace, row: Integers) -> Self:
+        """Count an architecture of a space's base, which need not lie in the space.
+
+        Args:
+            space: Gives base and number of classes.
+            row: Integers, (k,) int64.
+        """
+        family = families.get(space.base.family)
+        macs, params = family.count(row[None], space.num_classes)
+        return cls(family.architecture(row), family.realised(space.base, row[None])[0], int(macs[0]), int(params[0]))
 
 
-_RULES: dict[str, type[ScalingRule]] = {}
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pick:
+    """What a rule builds for a budget.
+
+    Attributes:
+        rule: Its name.
+        budget: Multiply-accumulates that were allowed.
+        requested: The factors that the rule asks for, (4,) float64.
+        index: Index of the architecture in the space.
+        built: The architecture; its MACs are never above the budget.
+        habit: What is built where no search closes the budget, which may be above it; None as in `Proposal`.
+    """
+
+    rule: str
+    budget: int
+    requested: FloatArray
+    index: int
+    built: Built
+    habit: Built | None
+
+
+def pick(rule: ScalingRule, ground: Ground, budget: int, generator: np.random.Generator | None = None) -> Pick:
+    """Let a rule propose, and close the budget.
+
+    Among the architectures with 97 % to 100 % of the budget the one is taken that is nearest to the proposal.
+
+    Args:
+        rule: The rule.
+        ground: What it may look at.
+        budget: Multiply-accumulates of one image.
+        generator: For rules that draw; None for a draw that is always the same.
+
+    Raises:
+        GpscaleError: As `ScalingRule.propose` does; or no architecture of the space fits.
+
+    Example:
+        >>> space = SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10)
+        >>> found = pick(get("compound"), Ground(space), 14_500_000)
+        >>> 0.97 * 14_500_000 <= found.built.macs <= 14_500_000
+        True
+    """
+    space = ground.space
+    rows = space.rows_within(budget)
+    proposal = rule.propose(ground, budget, generator)
+    index = proposal.index
+    if index is None:
+        index = rows.start + space.take(rows).nearest_index(Factors(*proposal.factors.tolist()), proposal.unit)
+    return Pick(
+        rule=rule.name,
+        budget=budget,
+        requested=proposal.factors,
+        index=index,
+        built=Built.of(space, space.integers[index]),
+        habit=None if proposal.habit is None else Built.of(space, proposal.habit),
+    )
+
+
+_RULES: dict[str, ScalingRule] = {}
 _Rule = TypeVar("_Rule", bound=ScalingRule)
 
 
 def register(rule: type[_Rule]) -> type[_Rule]:
-    """Add a rule class to the registry (decorator).
-
-    Example:
-        >>> from gpscale.rules import GPRule
-        >>> register(GPRule) is get("gp")
-        True
-    """
-    _RULES[rule.name] = rule
+    """Add a rule class, which takes no settings, to the registry (decorator)."""
+    _RULES[rule.name] = rule()
     return rule
 
 
-def get(name: str) -> type[ScalingRule]:
-    """Return the rule class of that name.
+def get(name: str) -> ScalingRule:
+    """Return the rule of that name.
 
     Raises:
         UnknownNameError: There is none.
 
     Example:
-        >>> get("gp").name
-        'gp'
+        >>> get("tinynet").title
+        'TinyNet'
     """
     if name not in _RULES:
         raise UnknownNameError.of("scaling rule", name, _RULES)
@@ -110,24 +257,10 @@ def get(name: str) -> type[ScalingRule]:
 
 
 def names() -> list[str]:
-    """Return the names of all rules.
+    """Return the names of all rules, ours first.
 
     Example:
-        >>> "gp" in names()
-        True
+        >>> names()[:2]
+        ['rule', 'surface']
     """
-    return sorted(_RULES)
-
-
-def from_dict(values: Mapping[str, Any]) -> ScalingRule:
-    """Read a stored rule of any kind.
-
-    Raises:
-        UnknownNameError: `values["rule"]` is no rule.
-
-    Example:
-        >>> from gpscale.run_dir import find_study, read_json
-        >>> from_dict(read_json(find_study("quickstart").rule_file)).name
-        'gp'
-    """
-    return get(values["rule"]).from_dict(values)
+    return list(_RULES)

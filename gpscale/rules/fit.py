@@ -29,8 +29,7 @@ import numpy.typing as npt
 from gpscale import pareto
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
-from gpscale.rules.base import FloatArray
-from gpscale.rules.gp_rule import GPRule
+from gpscale.rules.gp_rule import FloatArray, GPRule
 from gpscale.surrogate.fit import Priors, fit_posteriors
 from gpscale.units import Z95
 

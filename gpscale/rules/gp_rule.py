@@ -10,14 +10,37 @@ import numpy as np
 import numpy.typing as npt
 
 from gpscale.errors import OutOfRangeError
-from gpscale.rules.base import FloatArray, RulePrediction, register
 from gpscale.units import Z95
+
+FloatArray = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-9
 """Relative tolerance at the ends of the range: MACs / base MACs may have been divided twice."""
 
 
-@register
+@dataclasses.dataclass(frozen=True, eq=False)
+class RulePrediction:
+    """The factors that the rule asks for at m reduction factors.
+
+    Attributes:
+        factors: Proposed factors, (m, 4) float64, > 0.
+        log_std: Standard deviation of their natural logarithms, (m, 4) float64, > 0; the unit in which distance
+            from the rule is measured.
+        low, high: Ends of their 95 % interval, (m, 4) float64, > 0.
+
+    Example:
+        >>> from gpscale.run_dir import find_study, read_json
+        >>> found = GPRule.from_dict(read_json(find_study("quickstart").rule_file)).predict(0.5)
+        >>> bool((found.low <= found.factors).all() and (found.factors <= found.high).all())
+        True
+    """
+
+    factors: FloatArray
+    log_std: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class GPRule:
     """Factors as log-linear functions of c plus GP residuals, learned from a Pareto set (`rules.fit`).
@@ -38,7 +61,8 @@ class GPRule:
         (2, 4)
     """
 
-    name: ClassVar[str] = "gp"
+    kind: ClassVar[str] = "gp"
+    """What a stored rule is called in its file."""
 
     c: FloatArray
     log_mean: FloatArray
@@ -91,7 +115,7 @@ class GPRule:
         """Return JSON values; floats survive exactly."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         stored = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
-        return {"rule": self.name, **stored}
+        return {"rule": self.kind, **stored}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

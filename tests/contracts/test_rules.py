@@ -1,41 +1,83 @@
-import json
+"""What every scaling rule keeps, on a study's own ground and on a bare space."""
 
-import numpy as np
 import pytest
 
-from gpscale import rules
-from gpscale.errors import OutOfRangeError
-from gpscale.rules.fit import fit_rule
+from gpscale import families, rules
+from gpscale.comparison.rule_picks import ground_of, try_pick
+from gpscale.errors import BudgetError, FitError, OutOfRangeError
+from gpscale.rules import Ground, Pick, pick
+from gpscale.search_space import SearchSpace
+from gpscale.study import Study
 
-C = np.geomspace(0.2, 1.1, 20)
-FACTORS = np.column_stack([C**0.3, C**0.1, np.ones(20), C**0.2])
-
-
-def make(name):
-    """Return a rule of that name, fitted to a known law."""
-    makers = {"gp": lambda: fit_rule(C, FACTORS, 0.5 + 0.1 * np.log(C / 0.1), bootstrap=5)}
-    return makers[name]()
+SHARES = (0.25, 0.5, 0.75, 1.0)
+NEED_A_STUDY = {"rule", "surface", "surface_low", "best_trial"}
 
 
-@pytest.fixture(scope="module", params=rules.names())
-def rule(request):
-    return make(request.param)
+@pytest.fixture(scope="module")
+def ground():
+    return ground_of(Study("quickstart"))
 
 
-def test_a_rule_proposes_positive_factors_with_an_interval_around_them(rule):
-    found = rule.predict([0.25, 0.5, 1.0])
-    assert found.factors.shape == found.log_std.shape == found.low.shape == found.high.shape == (3, 4)
-    assert (found.log_std > 0).all()
-    assert ((found.low > 0) & (found.low < found.factors) & (found.factors < found.high)).all()
+def picks(ground, name):
+    """Return what a rule builds at the budgets that it reaches."""
+    found = {}
+    for share in SHARES:
+        budget = int(share * ground.space.base_macs)
+        try:
+            found[budget] = pick(rules.get(name), ground, budget)
+        except (BudgetError, OutOfRangeError):
+            continue
+    return found
 
 
-def test_a_rule_survives_json(rule):
-    again = rules.from_dict(json.loads(json.dumps(rule.to_dict())))
-    assert again.name == rule.name
-    np.testing.assert_array_equal(again.predict(C).factors, rule.predict(C).factors)
-    np.testing.assert_array_equal(again.predict(C).log_std, rule.predict(C).log_std)
+@pytest.mark.parametrize("name", rules.names())
+def test_a_rule_uses_the_budget_and_is_never_over_it(ground, name):
+    found = picks(ground, name)
+    assert len(found) >= 2
+    for budget, one in found.items():
+        assert 0.97 * budget <= one.built.macs <= budget
+        assert one.rule == name
+        assert one.requested.shape == one.built.factors.shape == (4,)
+        assert (one.requested > 0).all()
 
 
-def test_a_rule_refuses_what_it_does_not_hold(rule):
-    with pytest.raises(OutOfRangeError, match="Got 5"):
-        rule.predict(5.0)
+@pytest.mark.parametrize("name", rules.names())
+def test_what_is_built_is_an_architecture_of_the_space_that_counts_as_it_says(ground, name):
+    family = families.get(ground.space.base.family)
+    for one in picks(ground, name).values():
+        assert one.built.architecture == ground.space.architecture(one.index)
+        for built in (one.built, one.habit):
+            if built is not None:
+                macs, params = family.count(family.row(built.architecture)[None], ground.space.num_classes)
+                assert (built.macs, built.params) == (macs[0], params[0])
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_a_rule_answers_the_same_when_asked_again(ground, name):
+    first, second = picks(ground, name), picks(ground, name)
+    assert [one.index for one in first.values()] == [one.index for one in second.values()]
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_a_rule_that_needs_a_study_says_so_and_the_others_need_none(name):
+    bare = Ground(SearchSpace.enumerate("mobilenetv2_050@128", num_classes=10))
+    budget = int(0.8 * bare.space.base_macs)
+    if name in NEED_A_STUDY:
+        with pytest.raises(FitError, match="study"):
+            pick(rules.get(name), bare, budget)
+    else:
+        assert pick(rules.get(name), bare, budget).built.macs <= budget
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_a_budget_below_everything_is_an_error(ground, name):
+    with pytest.raises(BudgetError, match="the smallest in `space`"):
+        pick(rules.get(name), ground, 1000)
+
+
+def test_the_generator_decides_what_is_drawn_and_nothing_else(ground):
+    budget = ground.space.base_macs // 2
+    for name in rules.names():
+        found = [try_pick(name, ground, budget, seed) for seed in range(5)]
+        indices = {one.index for one in found if isinstance(one, Pick)}
+        assert (len(indices) > 1) == (name == "random")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from gpscale import families
+from gpscale.recommender import Method
 from gpscale.run_dir import find_study
 from gpscale.sweep.config import FREE_TO_CHANGE
 from gpscale.sweep.file import Section, SettingsFile
@@ -24,7 +25,7 @@ class Entrant(Section):
     base: str | None = Field(None, description="Which model is scaled; null takes the one nearest each budget.")
     by: By | None = Field(None, description="width, resolution, depth or compound; null takes `scale_by`.")
     study: str | None = Field(None, description="A study, instead of a family: what it recommends for each budget.")
-    method: Literal["rule", "surface"] = Field("rule", description="How the study recommends.")
+    method: Method = Field("rule", description="How the study recommends.")
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,119 @@
+"""What each scaling rule would build for a budget, on the ground of one study."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gpscale import families, rules
+from gpscale.errors import BudgetError, FitError, OutOfRangeError
+from gpscale.factors import FACTOR_NAMES
+from gpscale.rules import Built, Ground, Measured, Pick
+from gpscale.study import Study
+from gpscale.units import Z95
+
+
+def ground_of(study: Study) -> Ground:
+    """Return what rules may look at of a fitted study.
+
+    Raises:
+        RunDirError: It has not been fitted.
+
+    Example:
+        >>> ground_of(Study("quickstart")).gp is not None
+        True
+    """
+    family = families.get(families.parse_base(study.base.name).family)
+    finished = study.finished
+    architectures = [family.architecture_from_dict(json.loads(text)) for text in finished["architecture"]]
+    trials = Measured(
+        rows=np.stack([family.row(architecture) for architecture in architectures]),
+        factors=finished[list(FACTOR_NAMES)].to_numpy(dtype=np.float64),
+        macs=finished["macs"].to_numpy(dtype=np.int64),
+        top1=finished["top1"].to_numpy(dtype=np.float64),
+    )
+    gp = None if study.facts["rule_missing"] else study.rule
+    return Ground(study.space, gp, study.joint_surface(), trials)
+
+
+def try_pick(name: str, ground: Ground, budget: int, seed: int = 0) -> Pick | str:
+    """Return what a rule builds, or why it builds nothing.
+
+    Args:
+        name: The rule.
+        ground: What it may look at.
+        budget: Multiply-accumulates of one image.
+        seed: For rules that draw: each seed draws anew, at each budget something else.
+    """
+    generator = np.random.default_rng([seed, budget])
+    try:
+        return rules.pick(rules.get(name), ground, budget, generator)
+    except (BudgetError, FitError, OutOfRangeError) as error:
+        return str(error)
+
+
+def picks(study: Study, budgets: Sequence[int], names: Sequence[str] | None = None, seed: int = 0) -> pd.DataFrame:
+    """Return what each rule would build for each budget, one row each.
+
+    Args:
+        study: A fitted study.
+        budgets: Multiply-accumulates of one image.
+        names: Rules; None for all.
+        seed: For rules that draw.
+
+    Returns:
+        Columns: `rule`, `title`, `budget`, `c`; factors as `requested_*` and as they are; `architecture` (JSON),
+        `macs`, `share` of the budget, `params`; `top1`, `top1_low`, `top1_high`: what the joint surface predicts of one
+        training, with its 95 % interval, fractions; `habit_macs`, `habit_share`: the same rule without the search, NaN
+        where it has no such form; `missing`: why there is nothing, else empty.
+
+    Raises:
+        UnknownNameError: There is no such rule.
+        RunDirError: The study has not been fitted.
+
+    Example:
+        >>> table = picks(Study("quickstart"), [4_000_000], ["rule", "width"])
+        >>> table["rule"].tolist(), bool((table["macs"] <= 4_000_000).all())
+        (['rule', 'width'], True)
+    """
+    chosen = [rules.get(name) for name in (rules.names() if names is None else names)]
+    ground = ground_of(study)
+    rows = []
+    for budget in budgets:
+        for rule in chosen:
+            found = try_pick(rule.name, ground, budget, seed)
+            head = {"rule": rule.name, "title": rule.title, "budget": budget, "c": budget / ground.space.base_macs}
+            rows.append({**head, **(_row(found, ground) if isinstance(found, Pick) else {"missing": found})})
+    table = pd.DataFrame(rows)
+    return table.assign(missing=table["missing"].fillna("")) if "missing" in table else table.assign(missing="")
+
+
+def predict_top1(ground: Ground, built: Built) -> tuple[float, float, float]:
+    """Return the top-1 that the joint surface expects of one training, and the ends of its 95 % interval, fractions."""
+    found = ground.require_surface().predict(built.factors[None])
+    mean, std = float(found.mean[0]), float(found.observation_std[0])
+    return mean, mean - Z95 * std, mean + Z95 * std
+
+
+def _row(found: Pick, ground: Ground) -> dict[str, Any]:
+    built, habit = found.built, found.habit
+    mean, low, high = predict_top1(ground, built)
+    return {
+        **{f"requested_{name}": value for name, value in zip(FACTOR_NAMES, found.requested.tolist(), strict=True)},
+        **dict(zip(FACTOR_NAMES, built.factors.tolist(), strict=True)),
+        "architecture": json.dumps(built.architecture.to_dict(), sort_keys=True),
+        "pixels": built.architecture.pixels,
+        "macs": built.macs,
+        "share": built.macs / found.budget,
+        "params": built.params,
+        "top1": mean,
+        "top1_low": low,
+        "top1_high": high,
+        "habit_macs": np.nan if habit is None else habit.macs,
+        "habit_share": np.nan if habit is None else habit.macs / found.budget,
+        "missing": "",
+    }
