@@ -6,6 +6,7 @@
       images/                        the decoded images, shared by the workers; absent from a shipped study
       study.json surfaces/ pareto.csv rule.json figures/ card.md
       fidelity/                      a run directory of its own: some of the trials, trained for longer; fidelity.json
+      validations/<number>/          the same for picks of several rules, scored on the test images; validation.json
       NOTES.md                       written by hand, where there is one; the card quotes it
 
 A shipped study is the same files without checkpoints and images.
@@ -18,17 +19,20 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gpscale.atomic import TEMPORARY_SUFFIX, atomic_file
-from gpscale.errors import RunDirError, StorageError, UnknownNameError
+from gpscale.errors import GpscaleError, RunDirError, StorageError, UnknownNameError
 from gpscale.trial import TrialRecord
 
 SHIPPED_STUDIES = Path(__file__).parent / "shipped_studies"
 DEFAULT_STUDY = "cifar10"
+LOCK_FILE = ".lock"
 _LOCK_SECONDS = 0.5
+
+_T = TypeVar("_T")
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
@@ -67,6 +71,29 @@ def read_json(path: Path) -> Any:
         raise RunDirError(f"{path} must exist. It does not. Run `gpscale fit` on the run directory first.") from None
     except ValueError as error:
         raise RunDirError(f"{path} must hold JSON. Got: {error}. Run `gpscale doctor` on its run directory.") from None
+
+
+def read_stored(path: Path, what: str, parse: Callable[[Any], _T]) -> _T:
+    """Read JSON and make of it what it stands for.
+
+    Args:
+        path: The file.
+        what: What it must hold, for the error.
+        parse: Makes it of JSON values; may fail on values of another shape as it likes.
+
+    Raises:
+        RunDirError: The file is absent, no JSON, or JSON of something else.
+    """
+    values = read_json(path)
+    try:
+        return parse(values)
+    except GpscaleError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RunDirError(
+            f"{path} must hold {what}. Got {type(error).__name__}: {error}. "
+            "Run `gpscale doctor` on the run directory: it moves the damaged file away."
+        ) from None
 
 
 def opening_comment(text: str) -> str:
@@ -164,6 +191,22 @@ class RunDir:
         """The run directory, inside this one, of the trials that are trained for longer."""
         return RunDir(self.path / "fidelity")
 
+    def validation(self, number: int) -> RunDir:
+        """The run directory, inside this one, of a version of its validation; the first is 1."""
+        return RunDir(self.path / "validations" / str(number))
+
+    def validations(self) -> list[RunDir]:
+        """Return the run directories of all versions of its validation, the oldest first."""
+        found = [self.validation(1)]
+        while found[-1].validation_file.exists():
+            found.append(self.validation(len(found) + 1))
+        return found[:-1]
+
+    @property
+    def validation_file(self) -> Path:
+        """Of the run directory of a validation: what is trained there."""
+        return self.path / "validation.json"
+
     @property
     def fidelity_file(self) -> Path:
         """Which trials are trained for longer, and how the two rankings compare."""
@@ -180,6 +223,18 @@ class RunDir:
     def record_file(self, trial_id: str) -> Path:
         """The final record of one trial."""
         return self.trial(trial_id) / "record.json"
+
+    def described_images(self) -> Mapping[str, Any]:
+        """Return what the provenance says of the images: `fingerprint`, `classes` and more, as JSON values.
+
+        Raises:
+            RunDirError: The provenance is absent or damaged.
+        """
+        if not self.provenance_file.exists():
+            raise RunDirError(
+                f"{self.provenance_file} must exist. It does not. Run the sweep again: it is written anew."
+            )
+        return read_stored(self.provenance_file, "the provenance of a sweep", _images_of)
 
     def write_record(self, record: TrialRecord, *, durable: bool = True) -> None:
         """Write the record of a trial that has ended, atomically.
@@ -199,14 +254,7 @@ class RunDir:
         file = self.record_file(trial_id)
         if not file.exists():
             return None
-        values = read_json(file)
-        try:
-            return TrialRecord.from_dict(values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunDirError(
-                f"{file} must hold a trial record. Got {type(error).__name__}: {error}. "
-                "Run `gpscale doctor` on the run directory: it moves the damaged file away."
-            ) from None
+        return read_stored(file, "a trial record", TrialRecord.from_dict)
 
     def records(self) -> Iterator[TrialRecord]:
         """Yield the records of every trial that has ended, in order of their ids."""
@@ -240,7 +288,7 @@ class RunDir:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = open(self.path / ".lock", "a")  # noqa: SIM115
+            lock = open(self.path / LOCK_FILE, "a")  # noqa: SIM115
         except OSError as error:
             raise StorageError.of(self.path, error) from error
         with lock:
@@ -258,13 +306,21 @@ class RunDir:
         import fcntl
 
         try:
-            with open(self.path / ".lock") as file:
+            with open(self.path / LOCK_FILE) as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
         except BlockingIOError:
             return True
         return False
+
+
+def _images_of(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
+    images: Mapping[str, Any] = provenance["data"]
+    fingerprint, classes = images["fingerprint"], images["classes"]
+    if not (isinstance(fingerprint, str) and isinstance(classes, list) and classes):
+        raise ValueError(f"`data` needs a `fingerprint` and `classes`, which are {fingerprint!r} and {classes!r}")
+    return images
 
 
 def _lock_within(seconds: float, handle: int) -> None:

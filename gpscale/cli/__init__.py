@@ -16,6 +16,7 @@ from gpscale import __version__
 from gpscale.cli import completion, models
 from gpscale.cli.options import Json
 from gpscale.errors import GpscaleError
+from gpscale.trial import FailureReason
 
 app = typer.Typer(
     name="gpscale",
@@ -41,7 +42,7 @@ Retry = Annotated[
     list[str],
     typer.Option(
         metavar="REASON",
-        help="Run trials again that failed for this reason; may be repeated.",
+        help=f"Run trials again that failed for this reason: {', '.join(FailureReason)}; may be repeated.",
         autocompletion=completion.reasons,
     ),
 ]
@@ -231,6 +232,53 @@ def fidelity(
 
 
 @app.command()
+def validate(
+    run: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN", help="Run directory; it is written into.", autocompletion=completion.runs),
+    ],
+    budgets: Annotated[
+        float | None,
+        typer.Option(metavar="C C...", help="Shares of the base's MACs; default: 0.25 0.5 0.75 1."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each pick; default: 5.")] = None,
+    rules: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME",
+            help="Rule to compare; may be repeated; default: rule, surface, width, tinynet, random.",
+            autocompletion=completion.scaling_rules,
+        ),
+    ] = [],  # noqa: B006
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin a new version, with what the rules pick now; all versions are kept.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default: one per core.")] = None,
+    executor: Annotated[str, typer.Option(help="Where trainings run: local or ray.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="auto|HOST:PORT", help="Ray cluster that this machine belongs to.")
+    ] = None,
+    set: Set = [],  # noqa: B006
+    retry: Retry = [],  # noqa: B006
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be trained; write nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Train what the rule and its rivals would build, score it on the test images, and compare.
+
+    The same command again continues.
+    """
+    from gpscale.cli import validating
+    from gpscale.cli.executors import ExecutorOptions
+
+    study, shares = validating.study_and_shares(run, budgets)
+    if dry_run:
+        validating.dry_run(study, shares, rules, seeds, new=new, as_json=json)
+    else:
+        where = ExecutorOptions(executor, workers, address)
+        validating.validate(study, shares, rules, seeds, where, set, retry, new=new, as_json=json)
+
+
+@app.command()
 def replay(
     run: Run,
     stop: Annotated[str, typer.Option(metavar="dominated", help="Rule that ends trials early.")] = "dominated",
@@ -276,13 +324,43 @@ def recommend(
         typer.Option(help="Base model, for example mobilevitv2_100@128.", autocompletion=completion.bases),
     ] = None,
     num_classes: Annotated[int | None, typer.Option(min=1, help="Outputs of the classifier.")] = None,
-    method: Annotated[str, typer.Option(help="rule or surface.", autocompletion=completion.methods)] = "rule",
+    method: Annotated[
+        str, typer.Option(help="rule, surface or surface_low.", autocompletion=completion.methods)
+    ] = "rule",
     json: Json = False,
 ) -> None:
     """Recommend an architecture that fits a budget."""
     from gpscale.cli import show
 
     show.recommendation(macs, study, base, num_classes, method, as_json=json)
+
+
+@app.command()
+def rules(
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STUDY",
+            help="Run directory or shipped study; default: the shipped one.",
+            autocompletion=completion.studies,
+        ),
+    ] = None,
+    macs: Annotated[
+        list[str], typer.Option(help='Budget, for example "20M"; may be repeated; default: shares of the base.')
+    ] = [],  # noqa: B006
+    rule: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME", help="Only rules to show; may be repeated.", autocompletion=completion.scaling_rules
+        ),
+    ] = [],  # noqa: B006
+    seed: Annotated[int, typer.Option(min=0, help="Decides what the random rule draws.")] = 0,
+    json: Json = False,
+) -> None:
+    """Show what each scaling rule would build for a budget: ours and those that others use."""
+    from gpscale.cli import ruling
+
+    ruling.rules(study, macs, rule, seed, as_json=json)
 
 
 @app.command()

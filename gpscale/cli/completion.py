@@ -45,11 +45,25 @@ def families(incomplete: str) -> list[str]:
     return _matching(incomplete, names())
 
 
+def scaling_rules(incomplete: str) -> list[str]:
+    """Return the scaling rules."""
+    from gpscale.rules import names
+
+    return _matching(incomplete, names())
+
+
 def methods(incomplete: str) -> list[str]:
     """Return the ways to recommend."""
     from gpscale.recommender import Method
 
     return _matching(incomplete, list(get_args(Method)))
+
+
+def formats(incomplete: str) -> list[str]:
+    """Return the formats that models are exported in."""
+    from gpscale.export import FORMATS
+
+    return _matching(incomplete, list(FORMATS))
 
 
 def figures(incomplete: str) -> list[str]:

@@ -120,7 +120,7 @@ def run_fidelity(
             images lie; or the images are not those of the study.
     """
     config = SweepConfig.load(run.sweep_file, overrides)
-    _check_overrides(config, run)
+    check_overrides(config, run)
     choose(run, trials, factor)
     num_classes = count_classes(config)
     with run.locked(), run.fidelity.locked():
@@ -160,13 +160,17 @@ def _lengthened(run: RunDir, row: Mapping[Hashable, Any], factor: int) -> LongTr
     )
 
 
-def _check_overrides(config: SweepConfig, run: RunDir) -> None:
-    """Refuse overrides that would change what is trained, or that would have no effect."""
+def check_overrides(config: SweepConfig, run: RunDir) -> None:
+    """Refuse overrides that would change what a study's further trainings train, or that would have no effect.
+
+    Raises:
+        RunDirError: One does.
+    """
     free = [name for name in FREE_TO_CHANGE if name.startswith("data.")]
     differences = SweepConfig.load(run.sweep_file).differences(config, free)
     if differences:
         raise RunDirError(
-            f"Long trainings keep the settings of their study, but for {', '.join(free)}. "
+            f"Further trainings keep the settings of their study, but for {', '.join(free)}. "
             f"Got other values of {', '.join(differences)}. Leave those out."
         )
 

@@ -9,6 +9,7 @@ from gpscale.report.evidence import fidelity, front, rule, surfaces
 from gpscale.report.limits import limits
 from gpscale.report.making import making
 from gpscale.report.markdown import bullets, demoted
+from gpscale.report.validation_card import evidence
 from gpscale.run_dir import write_atomically
 from gpscale.study import Study
 
@@ -35,6 +36,7 @@ def card(study: Study) -> str:
         "Accuracy against MACs": _with_figure(study, "front", front(study)),
         "The rule": _with_figure(study, "rule", rule(study)),
         "How well the surfaces predict": surfaces(study),
+        "Does the rule beat the habit?": evidence(study),
         "Do longer trainings rank alike?": fidelity(study),
         "How it was made": making(study),
         "How it was chosen": _notes(study),

@@ -26,11 +26,13 @@ class Scores:
     Attributes:
         loss: Mean cross-entropy, nats, without label smoothing.
         top1, top5: Fractions in [0, 1]; with fewer than five classes, top5 counts them all.
+        hits: Of which images the most likely class is right, (images,) bool.
     """
 
     loss: float
     top1: float
     top5: float
+    hits: NDArray[np.bool_] = dataclasses.field(compare=False, repr=False)
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
@@ -61,18 +63,25 @@ def evaluate(
         model.eval()
     chunks = np.split(indices, range(EVALUATION_BATCH, len(indices), EVALUATION_BATCH))
     sums = torch.zeros(len(models), 3, dtype=torch.float64, device=device)
+    hits: list[list[Tensor]] = [[] for _ in models]
     for chunk, images in zip(chunks, store.batches(chunks), strict=True):
         inputs = augmentation.evaluation(images.to(device))
         labels = torch.from_numpy(store.labels[chunk]).to(device)
         for row, model in enumerate(models):
             with autocast(augmentation.recipe.precision, device):
                 logits = model(inputs)
-            sums[row] += _sums(logits.float(), labels)
-    return [Scores(*(float(value) / len(indices) for value in row)) for row in sums.cpu()]
+            loss, right = _scored(logits.float(), labels)
+            sums[row] += torch.stack([loss, right[:, 0].sum(), right.sum()]).double()
+            hits[row].append(right[:, 0])
+    return [_scores(row, len(indices), right) for row, right in zip(sums.cpu(), hits, strict=True)]
 
 
-def _sums(logits: Tensor, labels: Tensor) -> Tensor:
-    loss = F.cross_entropy(logits, labels, reduction="sum")
+def _scores(sums: Tensor, count: int, right: list[Tensor]) -> Scores:
+    loss, top1, top5 = (float(value) / count for value in sums)
+    return Scores(loss, top1, top5, torch.cat(right).cpu().numpy())
+
+
+def _scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the summed loss, and which of the five most likely classes is right, (B, 5) bool."""
     best = logits.topk(min(5, logits.shape[1]), dim=1).indices
-    hits = best == labels[:, None]
-    return torch.stack([loss, hits[:, 0].sum(), hits.sum()]).double()
+    return F.cross_entropy(logits, labels, reduction="sum"), best == labels[:, None]

@@ -21,6 +21,7 @@ from gpscale.training.data.store import ImageStore
 from gpscale.training.evaluate import Scores
 from gpscale.training.loop import Training
 from gpscale.training.recipe import Recipe
+from gpscale.training.test_hits import write_test_hits
 from gpscale.trial import Progress, TrainingResult
 
 
@@ -69,7 +70,8 @@ def train(
     """Train a model, from its checkpoint in `directory` if there is one.
 
     Writes `curve.csv` and `checkpoint.pt` into `directory`; the caller removes the checkpoint when it has kept the
-    result. Where the store has test images, the final model is scored on them, once, when all epochs are over.
+    result. Where the store has test images, the final model is scored on them, once, when all epochs are over; which
+    of them it gets right is written into `test_hits.txt`.
 
     Args:
         model: Initialised; trained in place.
@@ -113,6 +115,8 @@ def train(
             last_save = time.monotonic()
             reporter.tell()
         scores = training.test()
+        if scores is not None:
+            write_test_hits(directory, scores.hits)
     return Outcome(_result(training.position.curve[-1], scores), training.measured(), training.final_model)
 
 

@@ -23,6 +23,8 @@ from gpscale.training.augment import Augmentation
 from gpscale.training.data.store import ImageStore
 from gpscale.training.weights import load_model
 from gpscale.trial import TrialRecord
+from tests.synthetic_runs import snapshot
+from tests.training.data.made_images import write_folder
 
 MODEL = "mobilevitv2_050@32"
 SETTINGS = TrainingSettings.from_values(
@@ -137,6 +139,14 @@ def test_a_file_that_is_no_recommendation_is_refused(tmp_path: Path, content: st
     file.write_text(content)
     with pytest.raises(ModelFileError, match="must be what `gpscale recommend --json` prints"):
         find_architecture(str(file))
+
+
+def test_a_directory_of_someone_else_that_has_the_name_of_the_weights_is_refused(tmp_path: Path) -> None:
+    write_folder(tmp_path / "pets" / "images")
+    before = snapshot(tmp_path)
+    with pytest.raises(ModelFileError, match=r"pets holds something else\. Choose another --output"):
+        trained(tmp_path / "pets.safetensors")
+    assert snapshot(tmp_path) == before
 
 
 def test_bad_input_is_refused_before_any_work(tmp_path: Path) -> None:

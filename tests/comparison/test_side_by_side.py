@@ -24,6 +24,8 @@ from gpscale.report.comparison_card import comparison_card
 from gpscale.run_dir import SHIPPED_STUDIES, RunDir
 from gpscale.sweep import Plan
 from gpscale.trial import Result, Trial
+from tests.synthetic_runs import snapshot
+from tests.training.data.made_images import write_folder
 
 COMPARISONS = sorted((SHIPPED_STUDIES.parents[1] / "sweeps").glob("compare_*.yaml"))
 
@@ -177,6 +179,14 @@ def test_another_comparison_in_the_same_directory_is_refused(tmp_path: Path) -> 
         check(config(), RunDir(SHIPPED_STUDIES / "quickstart"))
     with pytest.raises(RunDirError, match="Run `gpscale compare`"):
         Comparison(RunDir(tmp_path))
+
+
+def test_a_directory_with_images_of_someone_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    write_folder(tmp_path / "images")
+    before = snapshot(tmp_path)
+    with pytest.raises(RunDirError, match="must be empty or hold a comparison"):
+        compare(tmp_path)
+    assert snapshot(tmp_path) == before
 
 
 def test_failed_trainings_are_counted_and_leave_the_others_as_they_are(tmp_path: Path) -> None:

@@ -1,0 +1,215 @@
+"""One version of a validation: which picks of which rules meet the test images, decided once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+from gpscale import families, rules
+from gpscale.comparison.rule_picks import ground_of, predict_top1, try_pick
+from gpscale.errors import FitError, RunDirError, UnitError
+from gpscale.factors import FACTOR_NAMES
+from gpscale.rules import Ground, Pick
+from gpscale.run_dir import RunDir, read_json, write_json
+from gpscale.study import Study
+
+SCHEMA = 1
+OURS, HABIT = "rule", "width"
+"""The primary result is the difference between these two."""
+DEFAULT_RULES = (OURS, "surface", HABIT, "tinynet", "random")
+DEFAULT_SHARES = (0.25, 0.5, 0.75, 1.0)
+DEFAULT_SEEDS = 5
+_DRAWS = "random"
+"""The rule that builds something else for each seed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What one rule builds for one budget.
+
+    Attributes:
+        rule: Its name.
+        share: The budget as a share of the base's MACs.
+        budget: Multiply-accumulates that were allowed.
+        seed: The seed that it is for; None where it is the same for all.
+        architecture: The integers, as JSON values; empty where there is none.
+        macs, params: Its counts; 0 where there is none.
+        factors: Its realised factors, by name.
+        top1, top1_low, top1_high: Validation top-1 that the study's surface expected of one training, and the ends of
+            its 95 % interval, fractions; None where there is no architecture.
+        missing: Why there is none; else empty.
+    """
+
+    rule: str
+    share: float
+    budget: int
+    seed: int | None = None
+    architecture: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    macs: int = 0
+    params: int = 0
+    factors: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    top1: float | None = None
+    top1_low: float | None = None
+    top1_high: float | None = None
+    missing: str = ""
+
+    @property
+    def key(self) -> tuple[str, float, int | None]:
+        """What tells it from others."""
+        return self.rule, self.share, self.seed
+
+
+@dataclasses.dataclass(frozen=True)
+class Version:
+    """What a version of a validation trains.
+
+    Attributes:
+        study: Fingerprint of the study's fit when the choices were made.
+        shares: Budgets as shares of the base's MACs, ascending.
+        rules: Names of the rules, in the order of the tables.
+        first_seed: The first of `seeds` consecutive seeds, none of which a trial of the study has had.
+        seeds: How many trainings each choice gets.
+        choices: What is built.
+    """
+
+    study: str
+    shares: tuple[float, ...]
+    rules: tuple[str, ...]
+    first_seed: int
+    seeds: int
+    choices: tuple[Choice, ...]
+
+    @property
+    def seed_range(self) -> range:
+        """The seeds."""
+        return range(self.first_seed, self.first_seed + self.seeds)
+
+    def of(self, rule: str, share: float, seed: int) -> Choice:
+        """Return what a rule builds for a budget and a seed."""
+        for choice in self.choices:
+            if choice.key in ((rule, share, None), (rule, share, seed)):
+                return choice
+        raise AssertionError("a version has a choice for each of its rules, budgets and seeds")
+
+    def write(self, run: RunDir) -> None:
+        """Write it into its run directory."""
+        values = dataclasses.asdict(self)
+        write_json(run.validation_file, {"schema": SCHEMA, **values})
+
+    @classmethod
+    def read(cls, run: RunDir) -> Self:
+        """Read the version of a run directory.
+
+        Raises:
+            RunDirError: The file is absent or damaged.
+        """
+        values = read_json(run.validation_file)
+        try:
+            values.pop("schema")
+            choices = tuple(Choice(**choice) for choice in values.pop("choices"))
+            return cls(
+                **{**values, "choices": choices, "shares": tuple(values["shares"]), "rules": tuple(values["rules"])}
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise RunDirError(
+                f"{run.validation_file} must hold a version of a validation. Got {type(error).__name__}: {error}. Put "
+                "the file back as it was, or begin another version with --new."
+            ) from None
+
+
+def plan_version(
+    run: RunDir,
+    shares: Iterable[float] | None,
+    names: Sequence[str] | None,
+    seeds: int | None,
+    *,
+    new: bool = False,
+) -> tuple[RunDir, Version]:
+    """Return where a validation lies and what it trains: the latest version taken further, or a new one.
+
+    Args:
+        run: The study's run directory.
+        shares: Budgets as shares of the base's MACs; None for those of the latest version, or the defaults.
+        names: Rules; None as for `shares`.
+        seeds: Trainings of each choice; None as for `shares`. Never fewer than there are.
+        new: Begin a new version, though the latest one could go on.
+
+    Raises:
+        FitError: The study has no rule.
+        RunDirError: It has not been fitted; or it has changed since the latest version, which is asked for more.
+        UnitError: A number is not legal.
+        UnknownNameError: There is no such rule.
+    """
+    study = Study(run)
+    _check(shares, names, seeds)
+    ground, fingerprint = ground_of(study), fingerprint_of(run)
+    if ground.gp is None:
+        raise FitError(f"A validation needs a study with a rule. {run.path} has none: {study.facts['rule_missing']}")
+    before = run.validations()
+    latest = Version.read(before[-1]) if before and not new else None
+    if latest is None:
+        used = {record.trial.seed for record in [*run.records(), *(one for old in before for one in old.records())]}
+        empty = Version(fingerprint, (), (), max(used) + 1, 0, ())
+        wanted = _grown(empty, shares or DEFAULT_SHARES, names or DEFAULT_RULES, seeds or DEFAULT_SEEDS, ground)
+        return run.validation(len(before) + 1), wanted
+    wanted = _grown(latest, shares or latest.shares, names or latest.rules, seeds or latest.seeds, ground)
+    if wanted.choices != latest.choices and latest.study != fingerprint:
+        raise RunDirError(
+            f"All picks of a version come from the same fit. {before[-1].path} was begun with another fit of the "
+            "study, and is asked for more. Ask for what it has, or begin another version with --new."
+        )
+    return before[-1], wanted
+
+
+def fingerprint_of(run: RunDir) -> str:
+    """Return 16 hexadecimal digits of a study's fit: of its rule and its surface of top-1."""
+    digest = hashlib.sha256()
+    for file in (run.rule_file, run.surface_file("top1")):
+        digest.update(file.read_bytes() if file.exists() else b"")
+    return digest.hexdigest()[:16]
+
+
+def _grown(version: Version, shares: Iterable[float], names: Sequence[str], seeds: int, ground: Ground) -> Version:
+    """Return a version with more budgets, rules and seeds; what has been chosen stays chosen."""
+    known = {choice.key: choice for choice in version.choices}
+    all_shares = tuple(sorted({*version.shares, *shares}))
+    all_rules = tuple(dict.fromkeys((*version.rules, *names)))
+    grown = dataclasses.replace(version, shares=all_shares, rules=all_rules, seeds=max(seeds, version.seeds))
+    choices = []
+    for share in all_shares:
+        for name in all_rules:
+            for seed in grown.seed_range if name == _DRAWS else (None,):
+                choices.append(known.get((name, share, seed)) or _choose(name, share, seed, ground))
+    return dataclasses.replace(grown, choices=tuple(choices))
+
+
+def _choose(name: str, share: float, seed: int | None, ground: Ground) -> Choice:
+    budget = round(share * ground.space.base_macs)
+    found = try_pick(name, ground, budget, seed or 0)
+    if not isinstance(found, Pick):
+        return Choice(name, share, budget, seed, missing=found)
+    mean, low, high = predict_top1(ground, found.built)
+    # as JSON gives them back
+    architecture = json.loads(json.dumps(found.built.architecture.to_dict()))
+    factors = dict(zip(FACTOR_NAMES, found.built.factors.tolist(), strict=True))
+    return Choice(
+        name, share, budget, seed, architecture, found.built.macs, found.built.params, factors, mean, low, high
+    )
+
+
+def _check(shares: Iterable[float] | None, names: Sequence[str] | None, seeds: int | None) -> None:
+    for share in shares or ():
+        if not 0 < share <= 2:
+            raise UnitError(f"--budgets are shares of the base's MACs, above 0. Got {share:g}. Write 0.5 for half.")
+    for name in names or ():
+        rules.get(name)
+    if seeds is not None and seeds < 1:
+        raise UnitError(f"--seeds must be at least 1. Got {seeds}. Take 5.")
+
+
+def family_of(study: Study) -> str:
+    """Return the name of the family that a study scales."""
+    return families.parse_base(study.base.name).family

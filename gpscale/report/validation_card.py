@@ -1,0 +1,207 @@
+"""The page of a validation: does the rule beat the habit, by how much, and how sure is that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gpscale import rules
+from gpscale.comparison.proportions import interval_of_share
+from gpscale.comparison.validation import Validation
+from gpscale.report.making import core_hours, days, hardware_rows, recipe_rows
+from gpscale.report.markdown import bullets, table
+from gpscale.run_dir import write_atomically
+from gpscale.study import Study
+from gpscale.units import format_macs
+
+RESULTS = ("rule", "c", "MACs", "parameters", "validation top-1", "expected", "test top-1", "test top-5", "seeds")
+_PREDICTIONS = ("picks of", "trainings", "expected less measured, points", "RMSE, points", "inside the 95 % interval")
+DIFFERENCES = ("ours less", "budget", "points of test top-1", "p", "p, corrected", "won, tied, lost", "verdict")
+
+
+def validation_card(validation: Validation) -> str:
+    """Return the page as Markdown; every number in it is computed from the version's files.
+
+    Args:
+        validation: However far it has come.
+    """
+    parts = [f"# {validation.name}", validation.verdict]
+    if (validation.run.figures / "validation.png").exists():
+        parts.append("![test top-1 by rule, and differences](figures/validation.png)")
+    parts += ["## What each rule reaches", table(RESULTS, [result_cells(row) for row in _rows(validation.table)])]
+    if len(validation.differences):
+        parts += [
+            "## Ours less the others",
+            table(DIFFERENCES, [difference_cells(row) for row in _rows(validation.differences)]),
+        ]
+        parts.append(_how_compared(validation))
+    parts += ["## How good the predictions were", _predictions(validation)]
+    parts += [
+        "## What it cannot say",
+        bullets(_limits(validation)),
+        "## How it was made",
+        table(["", ""], _making(validation)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_validation_card(validation: Validation) -> Path:
+    """Write the page beside the version's other files and return where."""
+    write_atomically(validation.run.path / "validation.md", validation_card(validation))
+    return validation.run.path / "validation.md"
+
+
+def evidence(study: Study) -> str:
+    """Return what a study's card says of its validations, all versions of them."""
+    versions = [Validation(run) for run in study.run.validations()]
+    if not versions:
+        return "Not measured. `gpscale validate` trains what the rule and its rivals would build, and compares them."
+    latest = versions[-1]
+    parts = [f"**{latest.verdict}** [Tables and figure](validations/{latest.run.name}/validation.md)."]
+    if len(versions) > 1:
+        parts.append(
+            "Each version of the study's fit met the test images once; all of them:\n\n"
+            + bullets(f"version {one.run.name}: {one.verdict}" for one in versions)
+        )
+    return "\n\n".join(parts)
+
+
+def result_cells(row: dict[str, Any]) -> list[str]:
+    """Return the cells of a rule at a budget, in the order of `RESULTS`."""
+    head = [row["title"], f"{row['share']:g}"]
+    if row["missing"]:
+        return [*head, f"n/a: {row['missing']}", *[""] * (len(RESULTS) - 3)]
+    return [
+        *head,
+        format_macs(row["macs"]),
+        format_macs(row["params"]),
+        _percent(row["top1"]),
+        _percent(row["expected"]),
+        _percent(row["test_top1"], row["test_top1_low"], row["test_top1_high"]),
+        _percent(row["test_top5"]),
+        str(row["seeds"]),
+    ]
+
+
+def difference_cells(row: dict[str, Any]) -> list[str]:
+    """Return the cells of a difference, in the order of `DIFFERENCES`."""
+    known = not pd.isna(row["low"])
+    ends = f" ({100 * row['low']:+.2f} to {100 * row['high']:+.2f})" if known else ""
+    return [
+        rules.get(row["theirs"]).title,
+        format_macs(row["budget"]) if row["budget"] else "all",
+        f"{100 * row['mean']:+.2f}{ends}",
+        f"{row['p_value']:.2g}" if known else "-",
+        "-" if pd.isna(row["p_corrected"]) else f"{row['p_corrected']:.2g}",
+        f"{row['wins']}, {row['ties']}, {row['losses']}",
+        row["verdict"] if known else "one seed",
+    ]
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
+    return found
+
+
+def _percent(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    if pd.isna(value):
+        return "-"
+    return f"{value:.1%}" if pd.isna(low) else f"{value:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _how_compared(validation: Validation) -> str:
+    lines = [
+        "The first row is the primary result: one comparison, named before the test images were looked at. The other "
+        "pooled ones are corrected for their number (Holm); those at single budgets are not, and only describe.",
+        "Pairs have the same seed, so the same data order, and the same test images. Intervals are 95 %, from a "
+        "bootstrap over seeds and test images together.",
+    ]
+    if same := int(validation.differences.loc[validation.differences["budget"] == 0, "coinciding"].sum()):
+        lines.append(f"In {same} pairs both rules build the same model, whose difference is 0.")
+    volumes = validation.hypervolumes
+    if volumes:
+        each = ", ".join(f"{rules.get(name).title} {value:.4f}" for name, value in volumes.items())
+        lines.append(
+            f"Hypervolume of each rule's curve (MACs over the base's x share of test images, reference c = "
+            f"{max(validation.version.shares):g} and no image right): {each}. Rules that lack a budget have none."
+        )
+    return bullets(lines)
+
+
+def _predictions(validation: Validation) -> str:
+    found = validation.predictions
+    if not found:
+        return "No training has finished."
+    rows = [
+        [
+            name if name == "all" else rules.get(name).title,
+            str(one["trainings"]),
+            f"{100 * one['bias']:+.2f}",
+            f"{100 * one['rmse']:.2f}",
+            f"{one['coverage']:.0%}",
+        ]
+        for name, one in found.items()
+    ]
+    return "\n\n".join(
+        [
+            "What the study's surface expected of validation top-1, against what these trainings reached. A rule that "
+            "picks by the surface picks where the surface errs upwards, too.",
+            table(
+                ["picks of", "trainings", "expected less measured, points", "RMSE, points", "inside the 95 % interval"],
+                rows,
+            ),
+        ]
+    )
+
+
+def _limits(validation: Validation) -> list[str]:
+    table_, version = validation.table, validation.version
+    done = table_["test_top1"].dropna()
+    lines = [
+        f"The recipe is the study's, {_epochs(validation)}: how the picks rank after a full training was not measured "
+        "here.",
+        "One data set and one base. The intervals hold for other seeds and other images of the same kind, not for "
+        "other data sets, bases or recipes.",
+    ]
+    if len(done):
+        tested = validation.images["test_images"]
+        low, high = interval_of_share(float(done.median()), tested)
+        lines.append(
+            f"All picks saw the same {tested:,} test images; as many others would move an accuracy by some "
+            f"{100 * (high - low) / 2:.1f} points, most of it alike for all."
+        )
+    if version.seeds == 1:
+        lines.append("One seed: chance was not measured.")
+    unfinished = int(((table_["seeds"] < version.seeds) & (table_["missing"] == "")).sum())
+    if unfinished:
+        lines.append(f"{unfinished} picks have not all their seeds.")
+    return lines
+
+
+def _epochs(validation: Validation) -> str:
+    epochs = Study(validation.run).settings["recipe"]["epochs"]
+    return f"{epochs} epoch{'s' if epochs > 1 else ''}"
+
+
+def _making(validation: Validation) -> Sequence[tuple[str, str]]:
+    images, records, version = validation.images, validation.records, validation.version
+    failed = sum(record.failure is not None for record in records)
+    return [
+        (
+            "images",
+            f"source `{images['source']}`, {images['train_images']:,} to train, {images['validation_images']:,} to "
+            f"validate (the study's split), {images['test_images']:,} to test",
+        ),
+        ("fingerprint", f"`{images['fingerprint']}`"),
+        ("fit", f"`{version.study}`, of rule and surface when the picks were made"),
+        *recipe_rows(Study(validation.run).settings["recipe"]),
+        ("seeds", ", ".join(map(str, version.seed_range)) + "; no trial of the study had one of them"),
+        ("trainings", f"{len(records) - failed} finished, {failed} failed"),
+        *hardware_rows(records),
+        ("cost", f"{core_hours(records):.1f} core hours of training and evaluation"),
+        ("when", days(records)),
+    ]
