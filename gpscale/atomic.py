@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -52,6 +53,18 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         if isinstance(error, OSError):
             raise StorageError.of(path, error) from error
         raise
+
+
+def becomes(name: str) -> str:
+    """Return the name that a temporary file of `atomic_file` would have taken; that of any other file is its own.
+
+    Example:
+        >>> becomes(".curve.csv.x3k9_0ab.tmp"), becomes("curve.csv")
+        ('curve.csv', 'curve.csv')
+    """
+    # the eight characters are what `tempfile` draws
+    found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}" + re.escape(TEMPORARY_SUFFIX), name)
+    return found[1] if found else name
 
 
 def sync_directory(directory: Path) -> None:

@@ -128,6 +128,14 @@ class ModelFileError(GpscaleError, ValueError):
     """A file of a recommendation or of weights is not legal, or not of the model that it is used with."""
 
 
+class ExportError(GpscaleError, ValueError):
+    """A model cannot be exported, or cannot be exported so."""
+
+
+class ParityError(GpscaleError, RuntimeError):
+    """An exported model does not answer as torch does."""
+
+
 class TimingsError(GpscaleError, ValueError):
     """A file of timings is not legal."""
 

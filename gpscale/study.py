@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import html
-import json
+import logging
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import yaml
 
@@ -21,33 +20,26 @@ from gpscale.plotting.methods import PlotMethods
 from gpscale.recommender import Recommendation
 from gpscale.replicates import averaged
 from gpscale.rules.gp_rule import GPRule
-from gpscale.run_dir import RunDir, find_study, opening_comment, read_json
+from gpscale.run_dir import RunDir, find_study, opening_comment, read_stored
 from gpscale.search_space import SearchSpace
 from gpscale.surrogate.surface import Fixed, Surface
 from gpscale.surrogate.views import SurfaceGrid, SurfaceLine, SurfaceProfile
-from gpscale.training.curve import CURVE_FILE, CurveRow
-from gpscale.trial import TrialRecord, TrialState, check_outcome
-from gpscale.trial_table import TrialTable
+from gpscale.training.curve import CurveRow, read_curve
+from gpscale.trial import TrialState, check_outcome
+from gpscale.trial_table import TrialTable, trial_table
 from gpscale.units import format_macs, parse_macs
 
 if TYPE_CHECKING:
     from gpscale.surrogate.diagnostics import Diagnostics
 
+logger = logging.getLogger(__name__)
+
 STUDY_SCHEMA = 3
 """Form of `study.json`: 2 added each trial's left-out predictions, 3 the noise between seeds, and stopped trials."""
 
-TRIAL_COLUMNS = (
-    "id", "state", "c", "macs", "params", *FACTOR_NAMES, "pixels", "top1", "top5", "top1_raw", "top5_raw",
-    "validation_loss", "train_loss", "epochs", "seed", "seconds", "images_per_second", "reason", "detail",
-    "architecture",
-)  # fmt: skip
 _MAIN_COLUMNS = ("id", "state", "c", "macs", "params", *FACTOR_NAMES, "pixels", "top1", "top5", "epochs", "reason")
-_TRIAL_TYPES = {
-    **dict.fromkeys(TRIAL_COLUMNS, "float64"),
-    **dict.fromkeys(("id", "state", "reason", "detail", "architecture"), "str"),
-    **dict.fromkeys(("macs", "params", "pixels", "seed"), "int64"),
-    "epochs": "Int64",  # a trial without a result has none
-}
+_SECTIONS = ("base", "trials", "seed", "data", "recipe")
+"""Settings that every sweep file of a run has written out, whatever else a later version has added."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,12 +106,18 @@ class Study(PlotMethods):
             RunDirError: The file is damaged.
         """
         try:
-            values: Mapping[str, Any] = yaml.safe_load(self.run.sweep_file.read_text())
-        except yaml.YAMLError as error:
+            values = yaml.safe_load(self.run.sweep_file.read_text())
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
             raise RunDirError(
                 f"{self.run.sweep_file} must hold YAML. Got: {error}. Put the file back as it was."
             ) from None
-        return values
+        missing = [name for name in _SECTIONS if not isinstance(values, dict) or name not in values]
+        if missing:
+            raise RunDirError(
+                f"{self.run.sweep_file} must hold every setting of the sweep. It lacks {', '.join(missing)}. Put the "
+                "file back as it was, or run the sweep again."
+            )
+        return dict(values)
 
     @functools.cached_property
     def question(self) -> str:
@@ -129,7 +127,7 @@ class Study(PlotMethods):
     @functools.cached_property
     def num_classes(self) -> int:
         """Classes of the images."""
-        return len(read_json(self.run.provenance_file)["data"]["classes"])
+        return len(self.run.described_images()["classes"])
 
     @functools.cached_property
     def base(self) -> BaseModel:
@@ -158,10 +156,7 @@ class Study(PlotMethods):
         same over the base's, the four factors realised, `seconds` of training and evaluation, `architecture` its
         integers as JSON.
         """
-        base = families.parse_base(self.settings["base"])
-        rows = [_trial_row(record, base, self.base.macs) for record in self.run.records()]
-        table = pd.DataFrame(rows, columns=list(TRIAL_COLUMNS)).astype(_TRIAL_TYPES)
-        return TrialTable(table.sort_values(["macs", "id"], ignore_index=True))
+        return trial_table(self.run, families.parse_base(self.settings["base"]), self.base.macs)
 
     @property
     def trainings(self) -> pd.DataFrame:
@@ -182,15 +177,18 @@ class Study(PlotMethods):
         """The learning curves: one row a finished trial and epoch, `id`, `c`, then the columns of `curve.csv`.
 
         Accuracies are fractions in [0, 1], losses nats; what begins with `ema_` is of the averaged weights. Trials
-        without a curve have no rows.
+        without a curve have no rows; nor have those whose curve is damaged, which a warning names.
         """
-        tables = []
-        for trial_id, c in zip(self.finished["id"], self.finished["c"], strict=True):
-            file = self.run.trial(trial_id) / CURVE_FILE
-            if file.exists():
-                tables.append(pd.read_csv(file).assign(id=trial_id, c=c))
-        names = ["id", "c", *(field.name for field in dataclasses.fields(CurveRow))]
-        return pd.concat(tables, ignore_index=True)[names] if tables else pd.DataFrame(columns=names)
+        rows: list[dict[str, Any]] = []
+        for trial in self.finished[["id", "c", "epochs"]].to_dict("records"):
+            try:
+                curve = read_curve(self.run.trial(trial["id"]), trial["epochs"])
+            except RunDirError as error:
+                # one of many: not worth the end of a sweep
+                logger.warning("A learning curve is left out. %s", error)
+                continue
+            rows += [{"id": trial["id"], "c": trial["c"], **dataclasses.asdict(row)} for row in curve]
+        return pd.DataFrame(rows, columns=["id", "c", *(field.name for field in dataclasses.fields(CurveRow))])
 
     @functools.cached_property
     def facts(self) -> Mapping[str, Any]:
@@ -199,7 +197,7 @@ class Study(PlotMethods):
         Raises:
             RunDirError: The study has not been fitted, or by another version of gpscale.
         """
-        values: Mapping[str, Any] = read_json(self.run.study_file)
+        values: Mapping[str, Any] = read_stored(self.run.study_file, "what a fit has found", dict)
         if values.get("schema") != STUDY_SCHEMA:
             raise RunDirError(
                 f"{self.run.study_file} must be of schema {STUDY_SCHEMA}. Got {values.get('schema')}, of another "
@@ -217,7 +215,7 @@ class Study(PlotMethods):
         """
         if self.facts["rule_missing"]:
             raise FitError(f"Study {self.name!r} has no rule: {self.facts['rule_missing']}")
-        return GPRule.from_dict(read_json(self.run.rule_file))
+        return read_stored(self.run.rule_file, "a scaling rule", GPRule.from_dict)
 
     @property
     def diagnostics(self) -> Diagnostics:
@@ -236,7 +234,7 @@ class Study(PlotMethods):
         """
         if not self.run.fidelity_file.exists():
             return None
-        values: Mapping[str, Any] = read_json(self.run.fidelity_file)
+        values: Mapping[str, Any] = read_stored(self.run.fidelity_file, "a comparison of rankings", dict)
         return values
 
     @functools.cached_property
@@ -261,7 +259,7 @@ class Study(PlotMethods):
         check_outcome(outcome)
         if self.facts["diagnostics"][outcome] is None:
             raise FitError(f"Study {self.name!r} has no surface of {outcome}: it is the same in all trials. Use top1.")
-        return Surface.from_dict(read_json(self.run.surface_file(outcome)))
+        return read_stored(self.run.surface_file(outcome), "a surface", Surface.from_dict)
 
     def surface(
         self,
@@ -397,27 +395,3 @@ class Study(PlotMethods):
     def recommend(self, macs: str | float, **options: Any) -> Recommendation:
         """Recommend an architecture for a budget by this study; options as in `gpscale.recommend`."""
         return recommender.recommend(macs, study=self.run.reference, **options)
-
-
-def _trial_row(record: TrialRecord, base: families.Base, base_macs: int) -> dict[str, Any]:
-    family = families.get(record.trial.family)
-    architecture = family.architecture_from_dict(record.trial.architecture)
-    row = family.row(architecture)[None]
-    macs, params = (int(count[0]) for count in family.count(row, record.trial.num_classes))
-    result = dataclasses.asdict(record.result) if record.result else {}
-    return {
-        **dict(zip(FACTOR_NAMES, family.realised(base, row)[0], strict=True)),
-        "architecture": json.dumps(record.trial.architecture, sort_keys=True),
-        **{key: value for key, value in result.items() if key in TRIAL_COLUMNS},
-        "id": record.id,
-        "state": str(record.state),
-        "c": macs / base_macs,
-        "macs": macs,
-        "params": params,
-        "pixels": architecture.pixels,
-        "seed": record.trial.seed,
-        "seconds": record.measured.get("train_seconds", np.nan) + record.measured.get("evaluate_seconds", np.nan),
-        "images_per_second": record.measured.get("images_per_second", np.nan),
-        "reason": str(record.failure) if record.failure else record.stopped.rule if record.stopped else "",
-        "detail": str(record.stopped) if record.stopped else record.detail,
-    }

@@ -79,7 +79,7 @@ def list_studies(runs: Path) -> list[StudyEntry]:
 def _entry(name: str, run: RunDir, *, shipped: bool) -> StudyEntry:
     try:
         settings = yaml.safe_load(run.sweep_file.read_text())
-        images = read_json(run.provenance_file)["data"]
+        images = run.described_images()
         return StudyEntry(
             name=name,
             shipped=shipped,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -210,18 +211,26 @@ class TrialRecord:
         Raises:
             KeyError, TypeError, ValueError: The values are not those of a record.
         """
-        failure = values["failure"]
+        result, failure = values["result"], values["failure"]
         # records of earlier versions have none
         stopped = values.get("stopped")
-        return cls(
+        if sum(outcome is not None for outcome in (result, failure, stopped)) != 1:
+            raise ValueError("it must have a `result`, a `failure` or `stopped`, and one of them alone")
+        record = cls(
             id=values["id"],
             trial=Trial.from_dict(values["identity"]),
-            result=Result(**values["result"]) if values["result"] else None,
-            failure=FailureReason(failure["reason"]) if failure else None,
-            detail=failure["detail"] if failure else "",
-            measured=values["measured"],
-            stopped=Stop(**stopped) if stopped else None,
+            result=None if result is None else Result(**result),
+            failure=None if failure is None else FailureReason(failure["reason"]),
+            detail="" if failure is None else failure["detail"],
+            measured=dict(values["measured"]),
+            stopped=None if stopped is None else Stop(**stopped),
         )
+        if values["state"] != record.state:
+            raise ValueError(f"its `state` must be {str(record.state)!r}. Got {values['state']!r}")
+        if not record.trial.architecture:
+            raise ValueError("its `architecture` must not be empty")
+        _check_numbers(record.result or record.stopped)
+        return record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,6 +252,21 @@ class Progress:
     images_total: int
     images_per_second: float
     loss: float
+
+
+def _check_numbers(outcome: Result | Stop | None) -> None:
+    """Check what was read from a file.
+
+    Raises:
+        ValueError: A number is absent or not finite, or an accuracy is no fraction.
+    """
+    for name, value in dataclasses.asdict(outcome).items() if outcome is not None else ():
+        if name == "rule" or (name.startswith("test_") and value is None):
+            continue
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"`{name}` must be a finite number. Got {value!r}")
+        if ("top" in name or name == "front") and not 0 <= value <= 1:
+            raise ValueError(f"`{name}` must be a fraction in [0, 1]. Got {value!r}")
 
 
 def check_outcome(name: object) -> str:

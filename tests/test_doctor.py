@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ import pytest
 from gpscale import Study
 from gpscale.doctor import QUARANTINE, Finding, examine
 from gpscale.errors import RunDirError
-from gpscale.run_dir import RunDir
+from gpscale.run_dir import RunDir, find_study, shipped_studies
 from gpscale.sweep.fit import fit_run
 from gpscale.training.checkpoint import CHECKPOINT_FILE, Position, save_checkpoint
-from gpscale.training.curve import CURVE_FILE, CurveRow, write_curve
+from gpscale.training.curve import CURVE_FILE, CurveRow, read_curve, write_curve
+from tests.curved_runs import write_curved_run
 from tests.synthetic_runs import snapshot, write_run
+from tests.training.data.made_images import write_folder
 
 CURVE = [CurveRow(epoch, 100 * epoch, 1.5, 1.5, 0.5, 0.9, 1.5, 0.5, 0.9) for epoch in (1, 2)]
 BEGUN = "0123456789abcdef"
@@ -25,7 +28,7 @@ BEGUN = "0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
-    run = write_run(tmp_path_factory.mktemp("fitted") / "run", trials=12)
+    run = write_run(tmp_path_factory.mktemp("fitted") / "run", trials=12, recipe={"epochs": len(CURVE)})
     fit_run(run, figures=False)
     return run
 
@@ -196,6 +199,93 @@ def test_a_running_sweep_is_not_touched(run: RunDir) -> None:
         examine(run)
     assert run.study_file.exists()
     assert [type(found) for found in examine(run)] == [Finding]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"result": None},
+        {"result": {"top1": 47.0}},
+        {"identity": {"architecture": {}}},
+        {"identity": {"architecture": {"pixels": 64}}},
+        {"identity": {"architecture": {"pixels": 64, "channels": 3}}},
+    ],
+    ids=repr,
+)
+def test_a_record_that_is_json_but_not_one_of_a_trial_is_found(run: RunDir, change: Any) -> None:
+    file = run.record_file(max(set(run.trial_ids()) - {BEGUN}))
+    values = json.loads(file.read_text())
+    for key, value in change.items():
+        values[key] = value if value is None else {**values[key], **value}
+    file.write_text(json.dumps(values))
+    [found] = examine(run)
+    assert found.path == file.parent.relative_to(run.path).as_posix()
+
+
+def test_a_provenance_of_another_shape_is_found(run: RunDir) -> None:
+    run.provenance_file.write_text("{}")
+    [found] = examine(run)
+    assert (found.path, "KeyError: 'data'" in found.damage) == ("provenance.json", True)
+
+
+def test_a_sweep_file_that_was_cut_off_at_the_end_of_any_line_is_found(run: RunDir) -> None:
+    lines = run.sweep_file.read_text().splitlines(keepends=True)
+    for end in range(len(lines)):
+        run.sweep_file.write_text("".join(lines[:end]))
+        assert [found.path for found in examine(run, move=False)] == ["sweep.yaml"], lines[end]
+
+
+def test_a_sweep_file_of_an_earlier_version_is_sound() -> None:
+    for name in shipped_studies():
+        assert examine(find_study(name), move=False) == []
+
+
+def test_where_trials_are_stopped_by_curves_a_lost_curve_costs_its_trial(tmp_path: Path) -> None:
+    run = write_curved_run(tmp_path / "run", trials=8, stop="dominated")
+    assert examine(run) == []
+    first, second, third, *_ = run.trial_ids()
+    (run.trial(first) / CURVE_FILE).unlink()
+    cut_short(run.trial(second) / CURVE_FILE)
+    write_curve(run.trial(third), read_curve(run.trial(third))[:-1])
+    findings = examine(run)
+    assert [found.path for found in findings] == [f"trials/{trial_id}" for trial_id in (first, second, third)]
+    assert {found.advice for found in findings} == {"run the sweep again: the trial is trained again"}
+    assert examine(run) == []
+
+
+def test_a_curve_without_its_last_epoch_is_found(run: RunDir) -> None:
+    with_curve = min(set(run.trial_ids()) - {BEGUN})
+    write_curve(run.trial(with_curve), CURVE[:1])
+    [found] = examine(run)
+    assert found.path == f"trials/{with_curve}/{CURVE_FILE}"
+
+
+@pytest.mark.parametrize("name", ["proj", "trials/notes", "quarantine/2024", "images"])
+def test_a_directory_that_is_no_runs_is_refused_and_left_as_it_is(tmp_path: Path, name: str) -> None:
+    write_folder(tmp_path / "images")
+    (tmp_path / name).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "study.json").write_text("{}")
+    before = snapshot(tmp_path)
+    with pytest.raises(RunDirError, match="Only run directories are examined"):
+        examine(RunDir(tmp_path))
+    assert snapshot(tmp_path) == before
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_a_run_that_has_lost_its_sweep_file_is_examined(run: RunDir) -> None:
+    garble(run.sweep_file)
+    assert len(examine(run)) == 1
+    assert examine(run) == []
+    shutil.rmtree(run.path / "trials")
+    run.study_file.write_text("{")
+    assert [found.path for found in examine(run)] == ["study.json"]
+
+
+def test_a_directory_of_images_that_is_no_store_stays(run: RunDir) -> None:
+    write_folder(run.images)
+    before = snapshot(run.path)
+    assert examine(run) == []
+    assert snapshot(run.path) == before
 
 
 def test_a_directory_must_exist(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,18 @@ import gpscale
 from gpscale import families
 from gpscale.counting import count_module
 from gpscale.errors import FitError, RunDirError, UnknownNameError
+from gpscale.execution import StoredTrials
 from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting.catalogue import FIGURES
 from gpscale.run_dir import RunDir
-from gpscale.study import TRIAL_COLUMNS, Study
+from gpscale.study import Study
 from gpscale.sweep import fit_run
-from gpscale.training.curve import CurveRow, write_curve
+from gpscale.training.curve import CURVE_FILE, CurveRow, write_curve
+from gpscale.trial_table import TRIAL_COLUMNS
 from gpscale.units import format_macs
 from tests.synthetic_runs import BASE, SLOPES, write_run
 
+ROWS = [CurveRow(epoch, 100 * epoch, 2.0, 1.5, 0.1 * epoch, 0.5, 1.4, 0.125, 0.6) for epoch in (1, 2)]
 TEXTS = ("id", "state", "reason", "detail", "architecture")
 COUNTS = ("macs", "params", "pixels", "seed")
 
@@ -250,18 +254,68 @@ def test_the_left_out_predictions_are_those_of_the_trials_that_are_named(fitted:
 
 
 def test_learning_curves_are_those_of_the_finished_trials_that_have_one(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "curves", trials=8, failed=[2])
-    rows = [CurveRow(epoch, 100 * epoch, 2.0, 1.5, 0.1 * epoch, 0.5, 1.4, 0.125, 0.6) for epoch in (1, 2)]
+    run = write_run(tmp_path / "curves", trials=8, failed=[2], recipe={"epochs": 2})
     study = Study(run)
     assert study.curves.empty
     with_curve = [study.finished["id"][1], *study.trials.query("state == 'failed'")["id"]]
     for trial_id in with_curve:
-        write_curve(run.trial(trial_id), rows)
+        write_curve(run.trial(trial_id), ROWS)
     curves = Study(run).curves
     assert curves["id"].tolist() == with_curve[:1] * 2
     assert curves["c"].tolist() == [study.finished["c"][1]] * 2
     assert curves["epoch"].tolist() == [1, 2]
     assert curves["ema_top1"].tolist() == [0.125, 0.125]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda content: b"\xff\xfe" + content, id="no text"),
+        pytest.param(lambda content: content[: content.rindex(b"\n", 0, -1) + 1], id="without its last epoch"),
+        pytest.param(lambda content: content[:-20], id="cut short"),
+    ],
+)
+def test_a_damaged_learning_curve_is_left_out_with_a_word(
+    tmp_path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = write_run(tmp_path / "curves", trials=8, recipe={"epochs": 2})
+    for trial_id in run.trial_ids():
+        write_curve(run.trial(trial_id), ROWS)
+    damaged, *whole = run.trial_ids()
+    file = run.trial(damaged) / CURVE_FILE
+    file.write_bytes(damage(file.read_bytes()))
+    assert sorted(set(Study(run).curves["id"])) == whole
+    [said] = caplog.messages
+    assert str(file) in said
+    assert "gpscale doctor" in said
+    assert len(fit_run(run).finished) == 8
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"data": null}', '{"data": {"fingerprint": "x", "classes": []}}'])
+def test_a_provenance_of_another_shape_is_an_error_that_names_it(tmp_path: Path, content: str) -> None:
+    run = write_run(tmp_path / "run", trials=8)
+    run.provenance_file.write_text(content)
+    for read in (lambda: Study(run).status(), lambda: fit_run(run), lambda: StoredTrials(run).images):
+        with pytest.raises(RunDirError, match=r"provenance\.json must hold the provenance .*gpscale doctor"):
+            read()
+
+
+def test_an_architecture_that_is_none_of_its_family_is_an_error_that_names_the_record(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", trials=8)
+    file = run.record_file(run.trial_ids()[0])
+    values = json.loads(file.read_text())
+    values["identity"]["architecture"] = {"pixels": 64}
+    file.write_text(json.dumps(values))
+    with pytest.raises(RunDirError, match=r"record\.json must hold an architecture of mobilevitv2\. .*gpscale doctor"):
+        Study(run).status()
+
+
+def test_a_sweep_file_that_was_cut_off_is_an_error_that_says_what_it_lacks(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", trials=8)
+    text = run.sweep_file.read_text()
+    run.sweep_file.write_text(text[: text.index("recipe:")])
+    with pytest.raises(RunDirError, match=r"sweep\.yaml must hold every setting .* lacks recipe\."):
+        Study(run).status()
 
 
 @pytest.mark.parametrize("name", FIGURES)

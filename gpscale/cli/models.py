@@ -138,7 +138,7 @@ def export(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write a model for deployment, and check that it answers as in torch.
+    """Write a model for deployment and check it against torch.
 
     The file is there only if its logits are within 1e-3 of torch's on real images. Core ML is only converted.
     """

@@ -19,7 +19,7 @@ from gpscale.run_dir import RunDir, find_own_run
 from gpscale.study import Study
 from gpscale.sweep import SweepConfig, fewest_trials, fit_run, run_sweep
 from gpscale.sweep.estimate import Estimate, estimate
-from gpscale.trial import FailureReason
+from gpscale.trial import FailureReason, TrialState
 from gpscale.units import format_macs
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -162,6 +162,10 @@ def show_study(study: Study, *, as_json: bool) -> None:
         f"finished, {trials['failed']} failed, {stopped}{summary['seconds'] / 60:.1f} minutes of training in "
         "all"
     )
+    failed = study.trials[study.trials["state"] == TrialState.FAILED]
+    replicates = int((failed["seed"] != study.settings["seed"]).sum())
+    if replicates:
+        print(f"{replicates} of the replicates failed: their means are of fewer trainings.")
     for verdict in summary["verdicts"]:
         print(verdict)
     if summary["seed_noise"]["top1"]:

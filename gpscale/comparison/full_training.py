@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from gpscale.sweep import Plan
 from gpscale.sweep.config import FREE_TO_CHANGE
 from gpscale.sweep.driver import describe, image_facts
 from gpscale.sweep.file import SettingsFile, apply_overrides
+from gpscale.sweep.place import check_apart, is_unused, remove_images
 from gpscale.training.checkpoint import remove_checkpoint
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.sources import names, open_source
@@ -140,7 +140,7 @@ def train_model(
             record = _train(Job(trial, run.path, run.images), store, output, device or training_device(), on_event)
         on_event(Ended(record))
         remove_checkpoint(run.trial(trial.id))
-        shutil.rmtree(run.images)
+        remove_images(run)
     return record
 
 
@@ -161,7 +161,14 @@ def check_training(chosen: Chosen, settings: TrainingSettings, output: Path) -> 
             f"A recommendation must be for as many classes as the images have. Got {chosen.name} for "
             f"{chosen.num_classes}, and images of {classes}. Recommend again with --num-classes {classes}."
         )
-    return RunDir(output.with_suffix(""))
+    run = RunDir(output.with_suffix(""))
+    if not (run.path / SETTINGS_FILE).exists() and not is_unused(run, SETTINGS_FILE):
+        raise ModelFileError(
+            f"What a training keeps beside its weights lies in a directory of their name. {run.path} holds something "
+            "else. Choose another --output."
+        )
+    check_apart(run, settings.data)
+    return run
 
 
 def _finished(chosen: Chosen, settings: TrainingSettings, output: Path, seed: int, run: RunDir) -> TrialRecord:

@@ -156,6 +156,28 @@ class Executor(Protocol):
         ...
 
 
+def check_limits(workers: int | None, timeout: float | None, default: str) -> None:
+    """Check what every executor is told.
+
+    Args:
+        workers: Trials that run at the same time; None for the default.
+        timeout: Seconds that a trial may take; None for any number.
+        default: How many workers there are by default, as the end of a sentence.
+
+    Raises:
+        ValueError: `workers` is below 1, or `timeout` is not positive.
+    """
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout must be positive. Got {timeout:g} s. Leave it out for no limit.")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1. Got {workers}. Leave it out for {default}.")
+
+
+def detail_of(error: Exception) -> str:
+    """Return an error in one line, as a record says it."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
 _EXECUTORS: dict[str, Callable[..., Executor]] = {}
 
 

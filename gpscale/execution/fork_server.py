@@ -15,7 +15,6 @@ Nothing survives the owner, however it ends:
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import os
@@ -28,6 +27,8 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
+
+from gpscale.parent_death import die_with
 
 PARENT_CHECK_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
@@ -208,7 +209,7 @@ class _Server:
 
     def _call(self, server: int, call: bytes) -> int:
         os.setpgid(0, 0)
-        _die_with_parent(server)
+        die_with(server)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -249,11 +250,3 @@ def _leaving_with(owner: int) -> Iterator[None]:
 def _kill_group(leader: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
-
-
-def _die_with_parent(parent: int) -> None:
-    if sys.platform == "linux":
-        set_parent_death_signal = 1  # PR_SET_PDEATHSIG
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(1)

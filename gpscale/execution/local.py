@@ -23,8 +23,9 @@ from typing import Self
 
 from gpscale.errors import GpscaleError, StorageError
 from gpscale.execution import worker
-from gpscale.execution.base import Ended, Event, Job, Progressed, RunTrial, Started, register
+from gpscale.execution.base import Ended, Event, Job, Progressed, RunTrial, Started, check_limits, register
 from gpscale.execution.fork_server import ForkServer
+from gpscale.execution.machine import oom_kills
 from gpscale.run_dir import RunDir
 from gpscale.trial import FailureReason, Progress, TrialRecord
 
@@ -46,6 +47,9 @@ ENVIRONMENT = {
 
 PROGRESS_SECONDS = 0.25
 """Least time between two reports of one trial."""
+
+LONGEST_WAIT_SECONDS = 3600.0
+"""The system takes no wait of more than some weeks."""
 
 SERVER_LIVES = 3
 """How many fork servers one run may lose before it gives up."""
@@ -101,10 +105,7 @@ class LocalExecutor:
         Raises:
             ValueError: `workers` is below 1, or `timeout` is not positive.
         """
-        if timeout is not None and not timeout > 0:
-            raise ValueError(f"timeout must be positive. Got {timeout:g} s. Leave it out for no limit.")
-        if workers is not None and workers < 1:
-            raise ValueError(f"workers must be at least 1. Got {workers}. Leave it out for one worker on each core.")
+        check_limits(workers, timeout, "one worker on each core")
         self.workers = usable_cores() if workers is None else workers
         self._timeout = math.inf if timeout is None else timeout
         self._run_trial = run_trial
@@ -112,6 +113,7 @@ class LocalExecutor:
         self._server: ForkServer | None = None
         self._progress: _ProgressPipe | None = None
         self._running: dict[str, _Running] = {}
+        self._oom_kills = 0
 
     def __enter__(self) -> Self:
         return self
@@ -149,7 +151,7 @@ class LocalExecutor:
                     server, progress = self._started()
                     while waiting and len(running) < self.workers:
                         job = waiting.popleft()
-                        running[job.trial.id] = _Running(job, time.monotonic() + self._timeout)
+                        running[job.trial.id] = _Running(job, time.monotonic() + self._timeout, oom_kills())
                         server.start(job.trial.id, _work, job, self._run_trial, progress.write_end)
                         yield Started(job.trial.id)
                     yield from self._next_events(server, progress, running)
@@ -211,9 +213,9 @@ class LocalExecutor:
             yield Ended(record)
 
     def _until_next_deadline(self, running: dict[str, _Running]) -> float | None:
-        """Return the seconds until a trial has used up its time; None when none will."""
+        """Return the seconds until a trial has used up its time, or a part of them; None when none will."""
         nearest = min((one.deadline for one in running.values() if not one.killed), default=math.inf)
-        return None if nearest == math.inf else max(0.0, nearest - time.monotonic())
+        return None if nearest == math.inf else min(max(0.0, nearest - time.monotonic()), LONGEST_WAIT_SECONDS)
 
     def _final_record(self, one: _Running, status: int) -> TrialRecord:
         """Return the record that the worker left, or write the one that it could not write itself."""
@@ -224,15 +226,22 @@ class LocalExecutor:
             if status - CANNOT_WRITE in errno.errorcode:
                 number = status - CANNOT_WRITE
                 raise StorageError.of(run.trial(job.trial.id), OSError(number, os.strerror(number)))
-            record = one.final or TrialRecord(
-                id=job.trial.id,
-                trial=job.trial,
-                result=None,
-                failure=FailureReason.TIMEOUT if one.killed else FailureReason.CRASHED,
-                detail=f"took longer than {self._timeout:g} s" if one.killed else _describe_exit(status),
-            )
+            failure, detail = self._fault(one, status)
+            record = one.final or TrialRecord(job.trial.id, job.trial, None, failure, detail)
             run.write_record(record)
         return record
+
+    def _fault(self, one: _Running, status: int) -> tuple[FailureReason, str]:
+        """Say why a trial that has exited left no record."""
+        if one.killed:
+            return FailureReason.TIMEOUT, f"took longer than {self._timeout:g} s"
+        if status == -signal.SIGKILL:
+            # each of the kernel's kills explains one exit, of a trial that ran by then
+            explained = max(one.oom_kills, self._oom_kills)
+            if oom_kills() > explained:
+                self._oom_kills = explained + 1
+                return FailureReason.OUT_OF_MEMORY, "killed by the kernel for want of memory"
+        return FailureReason.CRASHED, _describe_exit(status)
 
 
 @dataclasses.dataclass
@@ -242,12 +251,14 @@ class _Running:
     Attributes:
         job: The trial.
         deadline: When its time is up, by the monotonic clock.
+        oom_kills: Of the kernel, when it started.
         killed: It has taken too long.
         final: Its record, if it was asked to stop.
     """
 
     job: Job
     deadline: float
+    oom_kills: int
     killed: bool = False
     final: TrialRecord | None = None
 

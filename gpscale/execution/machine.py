@@ -84,6 +84,30 @@ def versions() -> dict[str, str]:
     return found
 
 
+def oom_kills(process: Path = Path("/proc/self"), root: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return how many processes of this one's control group the kernel has killed for want of memory; 0 if untold.
+
+    Args:
+        process: Where the kernel describes the process.
+        root: Where the control groups are mounted.
+    """
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        for line in (process / "cgroup").read_text().splitlines():
+            number, controllers, group = line.split(":", 2)
+            # of version 2 all controllers are in one tree, of version 1 each has its own
+            if number == "0":
+                tree, name = root, "memory.events"
+            elif "memory" in controllers.split(","):
+                tree, name = root / "memory", "memory.oom_control"
+            else:
+                continue
+            # in a container the group that is named may be the root of what is mounted
+            for file in (tree / group.lstrip("/") / name, tree / name):
+                if file.exists():
+                    return int(dict(said.split() for said in file.read_text().splitlines())["oom_kill"])
+    return 0
+
+
 def cpu_model() -> str:
     """Return the processor's model name, or its kind where the system does not say."""
     with contextlib.suppress(OSError, StopIteration):

@@ -14,28 +14,32 @@ on a cluster, beyond the contract of every executor:
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import logging
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from gpscale.atomic import TEMPORARY_SUFFIX
 from gpscale.errors import ClusterError, GpscaleError
 from gpscale.execution import worker
-from gpscale.execution.base import Ended, Event, Job, Progressed, RunTrial, Started, register
+from gpscale.execution.base import Ended, Event, Job, Progressed, RunTrial, Started, check_limits, register
 from gpscale.execution.ray_cluster import Cluster, one_line
-from gpscale.execution.ray_worker import Brought, Place, Settings, Source, Worker, files_of
+from gpscale.execution.ray_hand import Hand
+from gpscale.execution.ray_places import Places, marked
+from gpscale.execution.ray_worker import Brought, Settings, Source, Worker
 from gpscale.run_dir import RunDir, write_atomically
 from gpscale.trial import FailureReason, TrialRecord
 
 LIVES = 3
-"""How many workers one trial may lose without getting further, and how many may be lost before any has come."""
+"""How many workers one trial may lose without getting further, and how many in place of each before any is ready."""
 
 BRING_SECONDS = 15.0
 CLOSE_SECONDS = 10.0
+PATIENCE_SECONDS = 15.0
+"""How long the first worker may take to come before the user is told what is waited for."""
+
+logger = logging.getLogger(__name__)
 
 
 @register
@@ -86,17 +90,12 @@ class RayExecutor:
             ClusterError: Another setting cannot be.
             MissingPackageError: Ray is not installed.
         """
-        if workers is not None and workers < 1:
-            raise ValueError(
-                f"workers must be at least 1. Got {workers}. Leave it out for as many as the cluster holds."
-            )
-        if timeout is not None and not timeout > 0:
-            raise ValueError(f"timeout must be positive. Got {timeout:g} s. Leave it out for no limit.")
+        check_limits(workers, timeout, "as many as the cluster holds")
         self._cluster = Cluster(address, workers, cpus, gpus)
         self._workers_asked = workers
         self._settings = Settings(uuid.uuid4().hex, timeout, run_trial, tuple(preload), shared, bring_seconds)
         self._source: Any = None
-        self._hands: list[_Hand] = []
+        self._hands: list[Hand] = []
 
     @property
     def workers(self) -> int:
@@ -145,10 +144,11 @@ class RayExecutor:
         if not jobs:
             return
         self._cluster.connect()
+        self._cluster.check_room()
         waiting = deque(Job(job.trial, job.directory.absolute(), job.images.absolute()) for job in jobs)
         losses = _Losses()
         try:
-            with _marked(waiting) as places:
+            with marked(waiting) as places:
                 for hand in self._hands:
                     hand.look(places)
                 while waiting or any(hand.job for hand in self._hands):
@@ -176,42 +176,53 @@ class RayExecutor:
             if hand.job is not None and hand.job.trial.id == record.id:
                 hand.actor.stop.remote(record)
 
-    def _hire(self, waiting: int, places: _Places) -> None:
+    def _hire(self, waiting: int, places: Places) -> None:
         """Ask for workers up to the number that there is work for; they come when the cluster has room."""
         busy = sum(hand.job is not None for hand in self._hands)
         while len(self._hands) < min(self.workers, waiting + busy):
-            hand = _Hand(self._cluster.start_worker(Worker, self._settings))
+            hand = Hand(self._cluster.start_worker(Worker, self._settings))
             hand.look(places)
             self._hands.append(hand)
 
-    def _answered(self) -> list[_Hand]:
+    def _answered(self) -> list[Hand]:
         """Wait until a worker has answered, and return all that have."""
         ray = self._cluster.ray
         asked = {hand.pending: hand for hand in self._hands if hand.pending is not None}
+        if not any(hand.has_come for hand in self._hands) and not ray.wait(list(asked), timeout=PATIENCE_SECONDS)[0]:
+            logger.warning(
+                "Still waiting for the cluster to have room for a trial, %s.", self._cluster.needs_of_a_trial()
+            )
         ray.wait(list(asked))
         ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=0)
         return [asked[ref] for ref in ready]
 
-    def _hear(self, hand: _Hand, places: _Places, waiting: deque[Job], losses: _Losses) -> Iterator[Event]:
+    def _hear(self, hand: Hand, places: Places, waiting: deque[Job], losses: _Losses) -> Iterator[Event]:
         ray = self._cluster.ray
         try:
             answer = ray.get(hand.pending)
         except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
             yield from self._replace(hand, error, waiting, losses)
             return
-        except ray.exceptions.RayTaskError as error:
+        except ray.exceptions.RayError as error:
             # what went wrong there, without Ray's account of how it came here
-            raise error.cause if isinstance(error.cause, GpscaleError | OSError) else error from None
+            cause = getattr(error, "cause", None)
+            if isinstance(cause, GpscaleError | OSError):
+                raise cause from None
+            raise ClusterError(
+                "Workers of the cluster must be able to run trials, with the same gpscale on every node. One cannot: "
+                f"{one_line(cause or error)} See Ray's logs on the nodes."
+            ) from error
         hand.pending = None
         if not hand.is_ready:
-            losses.in_a_row = 0
             hand.prepare(answer, places, self._images_source)
+            if hand.is_ready:
+                losses.in_a_row = 0
         else:
             yield from _events(hand, answer, losses)
             if hand.job is not None:
                 hand.pending = hand.actor.advance.remote()
 
-    def _replace(self, hand: _Hand, error: Exception, waiting: deque[Job], losses: _Losses) -> Iterator[Event]:
+    def _replace(self, hand: Hand, error: Exception, waiting: deque[Job], losses: _Losses) -> Iterator[Event]:
         """Forget a worker that is gone; its trial is the next to start, unless it has lost too many."""
         ray = self._cluster.ray
         self._hands.remove(hand)
@@ -221,7 +232,8 @@ class RayExecutor:
         why = one_line(error)
         if hand.job is None:
             losses.in_a_row += 1
-            if losses.in_a_row >= LIVES and not self._hands:
+            # while others are ready, or may still come, the sweep does without
+            if losses.in_a_row >= LIVES * self.workers and not any(other.is_ready for other in self._hands):
                 raise ClusterError(
                     "Workers must start on the cluster, and gpscale must be installed on every node. "
                     f"{losses.in_a_row} were lost: {why} See Ray's logs on the nodes."
@@ -245,7 +257,7 @@ class RayExecutor:
             self._source = self._cluster.start_beside_driver(Source)
         return self._source
 
-    def _dismiss(self, hands: Iterable[_Hand]) -> None:
+    def _dismiss(self, hands: Iterable[Hand]) -> None:
         gone = list(hands)
         if not gone:
             return
@@ -258,71 +270,11 @@ class RayExecutor:
         self._hands = [hand for hand in self._hands if hand not in gone]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Places:
-    runs: tuple[Place, ...]
-    images: tuple[Place, ...]
-
-
-@dataclasses.dataclass(eq=False)
-class _Hand:
-    """The driver's view of a worker.
-
-    Attributes:
-        actor: Its handle.
-        pending: What it was asked last, until it has answered.
-        hidden: Directories of the driver that it does not see; None before it has looked.
-        is_ready: It has all that a trial needs.
-        job: The trial that it runs.
-    """
-
-    actor: Any
-    pending: Any = None
-    hidden: frozenset[Path] | None = None
-    is_ready: bool = False
-    job: Job | None = None
-
-    @property
-    def has_come(self) -> bool:
-        """The cluster had room for it."""
-        return self.hidden is not None
-
-    @property
-    def is_idle(self) -> bool:
-        """It waits for a trial."""
-        return self.is_ready and self.job is None
-
-    def look(self, places: _Places) -> None:
-        """Ask which places it sees."""
-        self.hidden, self.is_ready = None, False
-        self.pending = self.actor.look.remote([*places.runs, *places.images])
-
-    def prepare(self, answer: frozenset[Path] | None, places: _Places, source: Callable[[], Any]) -> None:
-        """Go on after an answer to `look`, or to the request to get the images."""
-        missing = []
-        if answer is not None:
-            self.hidden = answer
-            missing = [place for place in places.images if place.path in answer]
-        if missing:
-            self.pending = self.actor.fetch.remote(missing, source())
-        else:
-            self.is_ready = True
-
-    def start(self, job: Job) -> None:
-        """Give it a trial, with the files that the trial has left in a run directory that it does not see."""
-        assert self.hidden is not None
-        self.job = job
-        files = None
-        if job.directory in self.hidden:
-            files = {path.name: path.read_bytes() for path in files_of(RunDir(job.directory).trial(job.trial.id))}
-        self.pending = self.actor.advance.remote(job, files)
-
-
 class _Losses:
     """Counts the workers that were lost.
 
     Attributes:
-        in_a_row: Those without a trial, since one has come.
+        in_a_row: Those without a trial, since one was ready.
     """
 
     def __init__(self) -> None:
@@ -345,7 +297,7 @@ class _Losses:
                 self._of[trial_id] = 0
 
 
-def _events(hand: _Hand, said: Iterable[Event | Brought], losses: _Losses) -> Iterator[Event]:
+def _events(hand: Hand, said: Iterable[Event | Brought], losses: _Losses) -> Iterator[Event]:
     """Keep what a worker has brought of its trial, and yield what it says."""
     assert hand.job is not None
     assert hand.hidden is not None
@@ -370,36 +322,3 @@ def _events(hand: _Hand, said: Iterable[Event | Brought], losses: _Losses) -> It
                     (run.trial(trial_id) / name).unlink(missing_ok=True)
             hand.job = None
         yield item
-
-
-@contextlib.contextmanager
-def _marked(jobs: Iterable[Job]) -> Iterator[_Places]:
-    """Put a mark into each directory that the jobs name, so that nodes can tell whether they see it."""
-    mark = f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
-    runs = dict.fromkeys(job.directory for job in jobs)
-    images = [path for path in dict.fromkeys(job.images for job in jobs) if path.is_dir()]
-    places = _Places(
-        tuple(Place(path, path / mark) for path in runs),
-        tuple(Place(path, path / mark, _sizes(path), _outside(path)) for path in images),
-    )
-    marks = [place.mark for place in (*places.runs, *places.images)]
-    try:
-        for file in marks:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch()
-        yield places
-    finally:
-        for file in marks:
-            file.unlink(missing_ok=True)
-
-
-def _sizes(images: Path) -> Mapping[str, int]:
-    return {path.name: path.stat().st_size for path in files_of(images)}
-
-
-def _outside(images: Path) -> Path | None:
-    """Return one of the files that images are decoded from while training, if they are."""
-    from gpscale.training.data.preparing import LISTING_FILE
-
-    listing = images / LISTING_FILE
-    return Path(listing.read_text().partition("\0")[0]) if listing.exists() else None

@@ -52,7 +52,7 @@ class Cluster:
         if importlib.util.find_spec("ray") is None:
             raise MissingPackageError.of("--executor ray", "ray", "ray")
         self._address, self._workers, self._cpus, self._gpus = address, workers, cpus, gpus
-        self._is_connected = self._is_ours = False
+        self._is_connected = self._is_ours = self._is_here = False
 
     @functools.cached_property
     def ray(self) -> Any:
@@ -77,7 +77,23 @@ class Cluster:
         """Undo what `connect` has done."""
         if self._is_ours:
             self.ray.shutdown()
-        self._is_connected = self._is_ours = False
+        self._is_connected = self._is_ours = self._is_here = False
+
+    def check_room(self) -> None:
+        """Refuse trials that would never start, on a Ray of this machine alone; a cluster may grow.
+
+        Raises:
+            ClusterError: It holds none.
+        """
+        if self._is_here:
+            self.room()
+
+    def needs_of_a_trial(self) -> str:
+        """Return what a trial reserves, for a person."""
+        return " and ".join(f"{need:g} {name}" for name, need in self._needs().items())
+
+    def _needs(self) -> dict[str, float]:
+        return {name: need for name, need in (("CPU", self._cpus), ("GPU", self._gpus_of_a_trial())) if need}
 
     def room(self) -> int:
         """Return how many trials the nodes hold at a time.
@@ -86,12 +102,17 @@ class Cluster:
             ClusterError: They hold none.
         """
         self.connect()
-        needs = {name: need for name, need in (("CPU", self._cpus), ("GPU", self._gpus_of_a_trial())) if need}
+        needs = self._needs()
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         # a third of a card three times is a card
         room = sum(int(min(node.get(name, 0) / need for name, need in needs.items()) + 1e-9) for node in nodes)
         if not room:
-            wanted = " and ".join(f"{need:g} {name}" for name, need in needs.items())
+            wanted = self.needs_of_a_trial()
+            if self._is_here:
+                raise ClusterError(
+                    f"A Ray that is started here must have room for a trial, {wanted}. This machine has not. Lower "
+                    "--cpus or --gpus, or give the --address of a cluster that has."
+                )
             raise ClusterError(
                 f"A node of the cluster must have room for a trial, {wanted}. None of {len(nodes)} has. "
                 "Lower --cpus or --gpus, or say with --workers how many trials it will hold when it has grown."
@@ -141,6 +162,7 @@ class Cluster:
         for attempt in range(START_ATTEMPTS):
             try:
                 self._init("local", num_cpus=cores, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES)
+                self._is_here = True
                 return
             except Exception as error:
                 if attempt + 1 == START_ATTEMPTS:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from gpscale.errors import StorageError
-from gpscale.execution.base import Ended, Event, Job, Progressed, RunTrial, Started, register
+from gpscale.execution.base import Ended, Event, Job, Progressed, RunTrial, Started, check_limits, detail_of, register
 from gpscale.execution.stored import StoredTrials
 from gpscale.run_dir import RunDir
 from gpscale.training.curve import write_curve
@@ -71,10 +71,7 @@ class ReplayExecutor:
             UnknownNameError: There is no such study.
             ValueError: `workers` is below 1, or `timeout` is not positive.
         """
-        if timeout is not None and not timeout > 0:
-            raise ValueError(f"timeout must be positive. Got {timeout:g} s. Leave it out for no limit.")
-        if workers is not None and workers < 1:
-            raise ValueError(f"workers must be at least 1. Got {workers}. Leave it out for one after the other.")
+        check_limits(workers, timeout, "one after the other")
         self.workers = workers or 1
         self.stored: StoredTrials | None = None
         if run_trial is not None:
@@ -169,7 +166,7 @@ class _Running:
             # not the trial's fault
             raise
         except Exception as error:
-            fault = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+            fault = detail_of(error)
             directory = RunDir(self.job.directory).trial(self.job.trial.id)
             directory.mkdir(parents=True, exist_ok=True)
             with open(directory / "log.txt", "a") as log:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gpscale.errors import MissingTrialError
-from gpscale.run_dir import RunDir, find_study, read_json
+from gpscale.run_dir import RunDir, find_study
 from gpscale.training.curve import CurveRow, read_curve
 from gpscale.trial import Trial, TrialRecord
 
@@ -53,8 +53,7 @@ class StoredTrials:
     @functools.cached_property
     def images(self) -> Mapping[str, Any]:
         """What the study's provenance says of its images: `fingerprint`, `classes` and more, JSON values."""
-        values: Mapping[str, Any] = read_json(self.run.provenance_file)["data"]
-        return values
+        return self.run.described_images()
 
     @functools.cached_property
     def records(self) -> Sequence[TrialRecord]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpscale import families
 from gpscale.errors import DataError, StorageError, TrainingError
-from gpscale.execution.base import Job
+from gpscale.execution.base import Job, detail_of
 from gpscale.execution.machine import cpu_model, training_device
 from gpscale.run_dir import RunDir
 from gpscale.trial import FailureReason, Progress, Result, TrialRecord
@@ -71,7 +71,7 @@ def run_trial(job: Job, report: Callable[[Progress], None]) -> TrialRecord:
             # not the trial's fault: it goes on from its checkpoint when there is room
             raise
         except Exception as error:
-            failure, detail = _reason(error), _one_line(error)
+            failure, detail = _reason(error), detail_of(error)
             # its frames may hold all the memory that there is
             with contextlib.suppress(MemoryError):
                 traceback.print_exc()
@@ -151,10 +151,6 @@ def _reason(error: Exception) -> FailureReason:
     if names & {"MemoryError", "OutOfMemoryError"} or any(words in str(error) for words in OUT_OF_MEMORY_WORDS):
         return FailureReason.OUT_OF_MEMORY
     return FailureReason.CRASHED
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
 def _now() -> str:

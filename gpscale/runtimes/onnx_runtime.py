@@ -67,11 +67,28 @@ def to_onnx(model: nn.Module, images: torch.Tensor) -> bytes:
         except (RuntimeError, torch.onnx.OnnxExporterError) as error:
             raise RuntimeChoiceError(
                 "A model must be one that torch can write as ONNX. Got, of "
-                f"{type(model).__name__}: {' '.join(str(error).split())[:300]}. Use --runtime torch."
+                f"{type(model).__name__}: {' '.join(str(error).split())[:300]}. Use --runtime torch to time it, or "
+                "another format to export it."
             ) from error
     assert program is not None
     written: bytes = program.model_proto.SerializeToString()
     return written
+
+
+def inference_session(written: bytes, device: str, threads: int) -> InferenceSession:
+    """Load a model in ONNX.
+
+    Args:
+        written: The model, as `to_onnx` returns it.
+        device: Where to run, one of `DEVICES`.
+        threads: Threads of one operator on the CPU.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(written, options, providers=[_PROVIDERS[device]])
 
 
 class OnnxSession:
@@ -115,15 +132,8 @@ class Runtime:
 
     def open(self, model: nn.Module, images: NDArray[Any], *, device: str, threads: int) -> OnnxSession:
         """Hand over a model."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
         written = to_onnx(model, torch.from_numpy(images))
-        return OnnxSession(
-            onnxruntime.InferenceSession(written, options, providers=[_PROVIDERS[device]]), images, device
-        )
+        return OnnxSession(inference_session(written, device, threads), images, device)
 
     def versions(self) -> dict[str, str]:
         """Return the versions of ONNX and its runtime."""

@@ -161,6 +161,7 @@ class SweepConfig(SettingsFile):
 
     kind = "sweep file"
     free_to_change = FREE_TO_CHANGE
+    came_later = ("replicates", "replicated", "stop", "fit.pareto_values")
 
     base: str = Field(description="Base model, for example mobilevitv2_050@64.")
     num_classes: int | None = Field(
@@ -175,7 +176,8 @@ class SweepConfig(SettingsFile):
     )
     replicated: tuple[Literal["base", "front"], ...] = Field(
         ("base", "front"),
-        description="Which trials: base; front: those that no other beats, known when all others have ended.",
+        description="Which trials: base; front: those that no other beats, known when all others have ended, and "
+        "then those that none beats by the means so far, until all of them are replicated.",
     )
     seed: int = Field(0, ge=0, description="Fixes the plan, and weights, data order and augmentation of every trial.")
     data: DataConfig = DataConfig()
@@ -191,6 +193,15 @@ class SweepConfig(SettingsFile):
     @classmethod
     def _base_is_known(cls, value: str) -> str:
         return families.parse_base(value).name
+
+    @model_validator(mode="after")
+    def _replicates_are_of_something(self) -> SweepConfig:
+        if self.replicates > 1 and not self.replicated:
+            raise ValueError(
+                f"`replicated` must say what `replicates: {self.replicates}` is for. Got []. Name base, front or both, "
+                "or leave `replicates` out."
+            )
+        return self
 
     @model_validator(mode="after")
     def _space_is_legal(self) -> SweepConfig:

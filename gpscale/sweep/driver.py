@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import functools
 import platform
-import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gpscale.errors import DataError, RunDirError, TooManyFailuresError
-from gpscale.execution import Ended, Event, Executor, Job, StoredTrials
+from gpscale.errors import DataError, RunDirError
+from gpscale.execution import Event, Executor, Job, StoredTrials
 from gpscale.execution.machine import versions
-from gpscale.run_dir import RunDir, read_json, write_atomically, write_json
+from gpscale.run_dir import RunDir, write_atomically, write_json
 from gpscale.stopping import Dominated
 from gpscale.study import Study
 from gpscale.sweep.config import FREE_TO_CHANGE, SweepConfig
+from gpscale.sweep.failures import FailureLimit
 from gpscale.sweep.file import SettingsFile
 from gpscale.sweep.fit import fit_run
+from gpscale.sweep.place import check_apart, is_unused, leave_nothing, remove_images
 from gpscale.sweep.plan import check_classes, count_classes, plan_architectures, plan_trials
-from gpscale.sweep.replicating import plan_replicates
+from gpscale.sweep.replicating import next_replicates
 from gpscale.sweep.settling import Settling
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.store import ImageStore
 from gpscale.trial import FailureReason, Trial, TrialRecord
-
-_LEFT_BY_A_KILLED_START = ("images", "provenance.json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +74,8 @@ def check(config: SweepConfig, run: RunDir, stored: StoredTrials | None = None) 
 
     Raises:
         MissingTrialError: The study does not hold all trials that are still to run.
-        RunDirError: The directory holds another sweep, or trials on other images.
+        RunDirError: The directory holds another sweep, trials on other images, or what is not gpscale's; or it lies
+            among the images, or they in it.
         DataError: The images are unusable.
         SpaceError: The plan is impossible.
         SweepFileError: `num_classes` contradicts the images.
@@ -89,10 +88,12 @@ def check(config: SweepConfig, run: RunDir, stored: StoredTrials | None = None) 
         _check_same_sweep(config, run)
     elif run.path.exists() and not run.path.is_dir():
         raise RunDirError(f"A run directory must be a directory. {run.path} is a file. Give another --name.")
-    elif run.path.exists() and any(_is_foreign(entry) for entry in run.path.iterdir()):
+    elif not is_unused(run):
         raise RunDirError(
             f"A run directory must be empty or hold a sweep. {run.path} holds other files. Give another --name."
         )
+    if stored is None:
+        check_apart(run, config.data)
     num_classes = config.num_classes
     if num_classes is not None:
         # the plan needs no images then, so that a bad one is refused before they are read
@@ -142,12 +143,12 @@ def open_images(config: SweepConfig, run: RunDir, num_classes: int) -> ImageStor
     try:
         store = ImageStore.prepare(config.data, run.images, largest)
     except DataError:
-        _leave_nothing(run)
+        leave_nothing(run)
         raise
     try:
         check_same_images(run, store.fingerprint)
     except RunDirError:
-        shutil.rmtree(run.images)
+        remove_images(run)
         raise
     return store
 
@@ -197,8 +198,8 @@ def run_sweep(
         run: Its run directory; made if absent, continued if it holds this sweep.
         executor: Where trials run, or what answers them.
         retry: Failed trials with one of these reasons are run again.
-        max_failures: Stop when so many trials have failed in this run; None never stops.
-        on_plan: Called with the plan before the first trial starts, and with that of the replicates before theirs.
+        max_failures: Stop when so many trials and replicates have failed in this run; None never stops.
+        on_plan: Called with the plan before the first trial starts, and with each of replicates before theirs.
         on_event: Called with every event of the executor.
 
     Returns:
@@ -225,14 +226,15 @@ def run_sweep(
             executor=executor,
             images=run.images,
             retry=retry,
-            max_failures=max_failures,
+            limit=FailureLimit(run, max_failures),
             on_plan=on_plan,
             on_event=on_event,
         )
         run_these(plan, stop=Dominated() if config.stop else None)
-        replicates = plan_replicates(config, plan.trials, run)
-        if replicates:
+        planned: list[Trial] = []
+        while replicates := next_replicates(config, plan.trials, planned, run):
             run_these(Plan.of(replicates, run, "replicates"))
+            planned += replicates
         return fit_run(run, config)
 
 
@@ -244,7 +246,7 @@ def run_plan(
     images: Path,
     stop: Dominated | None = None,
     retry: Collection[FailureReason] = (),
-    max_failures: int | None = None,
+    limit: FailureLimit | None = None,
     on_plan: Callable[[Plan], None] = lambda plan: None,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> None:
@@ -258,7 +260,7 @@ def run_plan(
         stop: Which trials are not trained to their end; None trains all. The end of a trial is told when all earlier
             ones of the plan have ended, too.
         retry: As in `run_sweep`.
-        max_failures: As in `run_sweep`.
+        limit: How many trials may fail, of this plan and of others that share it; None for any number.
         on_plan: As in `run_sweep`.
         on_event: As in `run_sweep`.
 
@@ -273,40 +275,30 @@ def run_plan(
     on_plan(plan)
     if not plan.pending:
         return
-    failed: list[TrialRecord] = []
     with executor:
-        for event in _events(plan, run, executor, images, settling):
+        for event in _events(plan, run, executor, images, settling, limit):
             on_event(event)
-            if isinstance(event, Ended) and event.record.failure is not None:
-                failed.append(event.record)
-                if len(failed) == max_failures:
-                    raise _too_many(failed, run)
 
 
-def _events(plan: Plan, run: RunDir, executor: Executor, images: Path, settling: Settling | None) -> Iterator[Event]:
+def _events(
+    plan: Plan,
+    run: RunDir,
+    executor: Executor,
+    images: Path,
+    settling: Settling | None,
+    limit: FailureLimit | None,
+) -> Iterator[Event]:
     """Run what is pending and yield what may be told of it."""
     while jobs := [Job(trial, run.path, images) for trial in plan.pending]:
         for event in executor.run(jobs):
             yield from [event] if settling is None else settling.hear(event, executor)
+            if limit is not None:
+                # not when the end is told: that waits for all earlier trials
+                limit.hear(event)
         if settling is None:
             return
         # one that counted as stopped goes on if an earlier one, run again, has moved the bound
         plan = Plan.of(plan.trials, run)
-
-
-def _too_many(failed: Sequence[TrialRecord], run: RunDir) -> TooManyFailuresError:
-    reasons = sorted({str(record.failure) for record in failed})
-    last = failed[-1]
-    return TooManyFailuresError(
-        f"A sweep stops when --max-failures of its trials have failed. Got {len(failed)} ({', '.join(reasons)}), the "
-        f"last one {last.id}: {last.detail}. Look at {run.trial(last.id) / 'log.txt'}, mend the cause, and run the "
-        f"sweep again with {' '.join(f'--retry {reason}' for reason in reasons)}."
-    )
-
-
-def _is_foreign(entry: Path) -> bool:
-    """Tell whether an entry of a directory without a sweep file is anything but the rest of a start that was killed."""
-    return entry.name not in _LEFT_BY_A_KILLED_START and not entry.name.startswith(".")
 
 
 def _check_same_sweep(config: SweepConfig, run: RunDir) -> None:
@@ -323,7 +315,7 @@ def check_same_images(run: RunDir, fingerprint: str) -> None:
     """Refuse images other than those that the run directory's trials have seen: their accuracies do not compare."""
     if not run.provenance_file.exists():
         return
-    begun = read_json(run.provenance_file)["data"]["fingerprint"]
+    begun = run.described_images()["fingerprint"]
     if begun != fingerprint:
         raise RunDirError(
             f"All trials of a run directory are trained on the same images. {run.path} was begun with others "
@@ -339,15 +331,6 @@ def _without_failures(plan: Plan, run: RunDir, retry: Collection[FailureReason])
         run.record_file(trial_id).unlink()
     done = {trial_id: record for trial_id, record in plan.done.items() if trial_id not in again}
     return dataclasses.replace(plan, done=done)
-
-
-def _leave_nothing(run: RunDir) -> None:
-    """Remove what a start that failed has written, unless a sweep was there before."""
-    if not run.sweep_file.exists():
-        shutil.rmtree(run.path, ignore_errors=True)
-        # the directory of the run directories too, unless it holds others
-        with contextlib.suppress(OSError):
-            run.path.parent.rmdir()
 
 
 def _provenance(images: Mapping[str, Any]) -> dict[str, Any]:

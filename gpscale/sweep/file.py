@@ -27,10 +27,12 @@ class SettingsFile(Section):
     Attributes:
         kind: What the file is called in messages.
         free_to_change: Settings, by dotted name, that may differ when what the file describes is continued.
+        came_later: Settings, by dotted name, that files of earlier versions lack.
     """
 
     kind: ClassVar[str]
     free_to_change: ClassVar[Sequence[str]] = ()
+    came_later: ClassVar[Sequence[str]] = ()
     _question: str = PrivateAttr("")
 
     @property
@@ -91,6 +93,21 @@ class SettingsFile(Section):
         comment = "".join(f"# {line}".rstrip() + "\n" for line in self.question.splitlines())
         return comment + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
+    @classmethod
+    def check_whole(cls, path: Path) -> None:
+        """Check a file that `to_yaml` has written: a part of one may be legal, too, and another experiment.
+
+        Raises:
+            SweepFileError: The file cannot be read, is not legal, or lacks settings.
+        """
+        written = cls.load(path).model_dump(mode="json")
+        missing = [name for name in _missing(written, yaml.safe_load(path.read_text())) if name not in cls.came_later]
+        if missing:
+            raise SweepFileError(
+                f"A {cls.kind} of a run must hold every setting. {path} lacks {', '.join(missing)}. Put the whole file "
+                "back."
+            )
+
     def differences(self, other: Self, free: Sequence[str] | None = None) -> dict[str, tuple[Any, Any]]:
         """Return the settings, by dotted name, that make `other` another experiment: (own value, its value).
 
@@ -113,6 +130,17 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         result.update(flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
     return result
+
+
+def _missing(written: Mapping[str, Any], read: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return what a file lacks of what would be written, by dotted name."""
+    missing: list[str] = []
+    for key, value in written.items():
+        if key not in read:
+            missing.append(f"{prefix}{key}")
+        elif isinstance(value, Mapping) and isinstance(read[key], Mapping):
+            missing += _missing(value, read[key], f"{prefix}{key}.")
+    return missing
 
 
 def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> None:

@@ -115,7 +115,9 @@ def _fit_surface(trainings: pd.DataFrame, names: tuple[str, ...], outcome: str, 
 
 def _facts(study: Study, config: SweepConfig, names: tuple[str, ...]) -> dict[str, Any]:
     base = families.parse_base(config.base)
-    finished = study.finished
+    finished, trials = study.finished, study.trials
+    # architectures, as those that finished are: a replicate that failed has cost none
+    lost = trials[~trials["architecture"].isin(finished["architecture"])].drop_duplicates("architecture")
     return {
         "schema": STUDY_SCHEMA,
         "base": config.base,
@@ -131,8 +133,8 @@ def _facts(study: Study, config: SweepConfig, names: tuple[str, ...]) -> dict[st
         "trials": {
             "planned": config.trials,
             "finished": len(finished),
-            "failed": int((study.trials["state"] == TrialState.FAILED).sum()),
-            "stopped": int((study.trials["state"] == TrialState.STOPPED).sum()),
+            "failed": int((lost["state"] == TrialState.FAILED).sum()),
+            "stopped": int((lost["state"] == TrialState.STOPPED).sum()),
         },
         "c_range": [float(finished["c"].min()), float(finished["c"].max())],
         "seconds": float(finished["seconds"].sum()),

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from gpscale import families
+from gpscale.errors import RunDirError
 from gpscale.execution import Ended, Event, Executor, Progressed, Started
 from gpscale.run_dir import RunDir
 from gpscale.stopping import Dominated, Trained
 from gpscale.training.checkpoint import remove_checkpoint
-from gpscale.training.curve import CurveRow, read_curve
-from gpscale.trial import Stop, Trial, TrialRecord
+from gpscale.training.curve import CURVE_FILE, CurveRow, read_curve
+from gpscale.trial import Stop, Trial, TrialRecord, TrialState
 
 
 class Settling:
@@ -96,7 +97,10 @@ class Settling:
 
     def _settle(self, trial: Trial, record: TrialRecord) -> TrialRecord | None:
         """Write the record that stays, and return it; None for a trial that must be trained further after all."""
-        rows = read_curve(self._run.trial(trial.id))
+        rows = self._curve(record)
+        if record.stopped is not None and len(rows) < record.measured["trained"]["epochs"]:
+            # the curve is lost, and no other decision rests on it: the one that does stays
+            return record
         stop, trained = self._judge(trial, rows), _as_trained(record)
         settled = trained if stop is None else _stopped(trial, stop, trained, rows)
         if settled is None:
@@ -113,6 +117,25 @@ class Settling:
             curve = np.array([row.ema_top1 for row in rows]) if whole else None
             self._earlier.append(Trained(settled.result.macs, settled.result.top1, curve))
         return settled
+
+    def _curve(self, record: TrialRecord) -> list[CurveRow]:
+        """Read the learning curve of a trial that has ended.
+
+        Raises:
+            RunDirError: It is damaged; or that of a finished training is lost, on which decisions about later trials
+                rest.
+        """
+        directory = self._run.trial(record.id)
+        # what was taken from elsewhere may have come without
+        if record.result is None or "replayed_from" in record.measured:
+            return read_curve(directory)
+        rows = read_curve(directory, record.result.epochs)
+        if not rows:
+            raise RunDirError(
+                f"{directory / CURVE_FILE} must exist, for later trials are stopped by it. It does not. Run `gpscale "
+                "doctor` on the run directory: it moves the trial away, and the sweep trains it again."
+            )
+        return rows
 
     def _judge(self, trial: Trial, rows: Sequence[CurveRow]) -> Stop | None:
         family = families.get(trial.family)
@@ -141,5 +164,8 @@ def _as_trained(record: TrialRecord) -> TrialRecord | None:
     if record.stopped is None:
         return record
     measured = dict(record.measured)
-    values = {**record.to_dict(), **measured.pop("trained"), "stopped": None, "measured": measured}
-    return TrialRecord.from_dict(values) if values["result"] or values["failure"] else None
+    trained = measured.pop("trained")
+    if trained["result"] is None and trained["failure"] is None:
+        return None
+    state = TrialState.FAILED if trained["result"] is None else TrialState.FINISHED
+    return TrialRecord.from_dict({**record.to_dict(), **trained, "state": state, "stopped": None, "measured": measured})

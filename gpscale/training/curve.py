@@ -53,11 +53,12 @@ def write_curve(directory: Path, rows: Sequence[CurveRow], *, durable: bool = Tr
         file.write(text.getvalue().encode())
 
 
-def read_curve(directory: Path) -> list[CurveRow]:
+def read_curve(directory: Path, epochs: int | None = None) -> list[CurveRow]:
     """Return the rows of a trial's learning curve, none if it has no curve.
 
     Args:
         directory: The trial's directory.
+        epochs: How many it must have, if it has any; None for any number.
 
     Raises:
         RunDirError: The file is damaged.
@@ -66,10 +67,15 @@ def read_curve(directory: Path) -> list[CurveRow]:
     if not file.exists():
         return []
     try:
-        return [
+        rows = [
             CurveRow(int(row.pop("epoch")), int(row.pop("images")), **{name: float(row[name]) for name in row})
             for row in csv.DictReader(io.StringIO(file.read_text()), strict=True)
         ]
+        if [row.epoch for row in rows] != list(range(1, 1 + (len(rows) if epochs is None else epochs))):
+            raise ValueError(
+                f"{len(rows)} rows that are not one for each epoch{'' if epochs is None else f' of {epochs}'}"
+            )
+        return rows
     except (csv.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunDirError(
             f"{file} must hold a learning curve. Got {type(error).__name__}: {error}. "

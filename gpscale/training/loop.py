@@ -102,11 +102,7 @@ class Training:
         first = position.step - len(self._unread) + 1
         for step, loss in enumerate(torch.stack(self._unread).tolist() if self._unread else (), start=first):
             if not math.isfinite(loss):
-                raise TrainingError(
-                    f"The loss must stay finite. Got {loss} in epoch {position.epoch + 1}, step {step} of "
-                    f"{self.epoch_steps}: the training diverged. Lower `recipe.learning_rate` (now "
-                    f"{self.recipe.learning_rate}) or lengthen `recipe.warmup`."
-                )
+                raise self._diverged(f"{loss} in epoch {position.epoch + 1}, step {step} of {self.epoch_steps}")
             position.loss_sum += loss
             self.loss = loss
         self._unread.clear()
@@ -115,7 +111,7 @@ class Training:
         """Score the model on the validation images and add a row to the curve.
 
         Raises:
-            TrainingError: A loss is not finite.
+            TrainingError: A loss is not finite, of the training or of the validation.
         """
         position, begin = self.position, time.perf_counter()
         self.read_losses()
@@ -148,12 +144,31 @@ class Training:
         return self.model if self._ema is None else self._ema.module
 
     def test(self) -> Scores | None:
-        """Score the final model on the test images; None where the store has none."""
+        """Score the final model on the test images; None where the store has none.
+
+        Raises:
+            TrainingError: Their loss is not finite.
+        """
         indices = self._store.test_indices
         return self._scores([self.final_model], indices)[0] if len(indices) else None
 
     def _scores(self, models: list[nn.Module], indices: NDArray[np.int64]) -> list[Scores]:
-        return evaluate(models, self._augmentation, self._store, indices, self.device)
+        scores = evaluate(models, self._augmentation, self._store, indices, self.device)
+        for score in scores:
+            # no training loss has seen what the last step of an epoch did to the weights
+            if not math.isfinite(score.loss):
+                epochs = self.recipe.epochs
+                epoch = min(self.position.epoch + 1, epochs)
+                raise self._diverged(
+                    f"{score.loss} on images that it does not train on, after epoch {epoch} of {epochs}"
+                )
+        return scores
+
+    def _diverged(self, got: str) -> TrainingError:
+        return TrainingError(
+            f"The loss must stay finite. Got {got}: the training diverged. Lower `recipe.learning_rate` (now "
+            f"{self.recipe.learning_rate}) or lengthen `recipe.warmup`."
+        )
 
     def states(self) -> dict[str, Any]:
         """Return the `state_dict`s of all that a step changes."""

@@ -49,7 +49,7 @@ def answer(trial: Trial) -> Result:
     row = family.row(family.architecture_from_dict(trial.architecture))[None]
     macs, params = (int(count[0]) for count in family.count(row, trial.num_classes))
     top1 = 0.3 + macs / 1e8 + 0.01 * trial.seed
-    values = {"test_top1": top1, "test_top5": top1 + 0.4, "test_loss": 1.0}
+    values = {"test_top1": top1, "test_top5": min(1.0, top1 + 0.4), "test_loss": 1.0}
     return Result(top1 - 0.02, 0.9, top1, 0.9, 1.0, 1.0, 1.0, 1, macs, params, **values)
 
 

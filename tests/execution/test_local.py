@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ from gpscale.errors import GpscaleError
 from gpscale.execution import Ended, LocalExecutor, Progressed, Started, local, usable_cores
 from gpscale.execution.base import Job, RunTrial
 from gpscale.run_dir import RunDir
-from gpscale.trial import Progress, TrialState
+from gpscale.trial import FailureReason, Progress, TrialState
 from tests.execution import fake_trials
 from tests.execution.processes import eventually, is_alive, marked
 
@@ -119,6 +120,46 @@ def test_a_killed_worker_is_recorded_with_its_signal_and_its_child_goes_too(tmp_
     assert [record.state for record in records] == [TrialState.FAILED, TrialState.FINISHED]
     assert records[0].detail == "killed by signal 9 (SIGKILL): often the kernel, out of memory"
     assert eventually(lambda: not is_alive(child))
+
+
+def test_each_of_the_kernels_kills_for_want_of_memory_explains_one_trial_that_ran_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # before a trial starts, then when it was killed; what was told before it started is none of its own
+    told = iter([5, 5, 6, 7, 8, 8])
+    monkeypatch.setattr(local, "oom_kills", lambda: next(told))
+    with executor_of(fake_trials.finish_or_fail, workers=1) as executor:
+        records = [
+            event.record
+            for name in ("first", "second", "third")
+            for event in executor.run(fake_trials.jobs(tmp_path / name, [2]))
+            if isinstance(event, Ended)
+        ]
+    assert [record.failure for record in records] == [
+        FailureReason.CRASHED,
+        FailureReason.OUT_OF_MEMORY,
+        FailureReason.CRASHED,
+    ]
+    assert records[1].detail == "killed by the kernel for want of memory"
+
+
+def test_two_trials_that_are_killed_at_once_need_two_kills_to_be_out_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = iter([0, 0, 1, 1])
+    monkeypatch.setattr(local, "oom_kills", lambda: next(told))
+    first, second = fake_trials.jobs(tmp_path / "first", [2]), fake_trials.jobs(tmp_path / "second", [2])
+    second = [dataclasses.replace(job, trial=dataclasses.replace(job.trial, data="other")) for job in second]
+    with executor_of(fake_trials.finish_or_fail) as executor:
+        ended = [event.record for event in executor.run([*first, *second]) if isinstance(event, Ended)]
+    assert sorted(str(record.failure) for record in ended) == ["crashed", "out_of_memory"]
+
+
+def test_a_limit_of_centuries_is_one(tmp_path: Path) -> None:
+    with LocalExecutor(workers=1, timeout=1e10, run_trial=fake_trials.finish, preload=()) as executor:
+        *_, ended = executor.run(fake_trials.jobs(tmp_path, [1]))
+    assert isinstance(ended, Ended)
+    assert ended.record.result is not None
 
 
 def test_trials_go_on_when_the_fork_server_is_killed(tmp_path: Path) -> None:

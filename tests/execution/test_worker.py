@@ -99,6 +99,15 @@ def test_a_loss_that_explodes_is_recorded_as_diverged_and_leaves_no_checkpoint(r
     assert not (run.trial(one.trial.id) / "checkpoint.pt").exists()
 
 
+def test_weights_that_blow_up_in_the_very_last_step_are_recorded_as_diverged_each_time(run: RunDir) -> None:
+    one = job(run, batch_size=60, learning_rate=10.0, learning_rate_scaling="none", warmup=0.0, ema=False)
+    for _ in range(2):
+        record = run_trial(one, ignore)
+        assert record.failure is FailureReason.DIVERGED
+        assert not (run.trial(one.trial.id) / "checkpoint.pt").exists()
+        run.record_file(one.trial.id).unlink()
+
+
 def test_a_trial_that_finds_no_room_for_its_checkpoint_has_not_failed_and_goes_on_later(run: RunDir) -> None:
     one = job(run)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

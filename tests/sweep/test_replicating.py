@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,28 +63,75 @@ def replicated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, list[Pl
     return run_noisy(tmp_path_factory.mktemp("runs") / "replicated", trials=24, replicates=3)
 
 
-def test_base_and_front_are_trained_again_with_the_next_seeds(replicated: tuple[Study, list[Plan]]) -> None:
-    study, (trials, replicates) = replicated
-    assert (trials.what, replicates.what) == ("trials", "replicates")
-    results = [noisy(trial) for trial in trials.trials]
-    places = front_of([result.macs for result in results], [result.top1 for result in results])
-    chosen = {trials.trials[k].id for k in (0, *places)}
-    assert 3 <= len(chosen) < len(results)
-    first = {str(trial.architecture): trial.id for trial in trials.trials}
-    for replicate, half in enumerate(np.array_split(np.array(replicates.trials, dtype=object), 2), start=1):
-        assert {trial.seed for trial in half} == {replicate}
-        assert {first[str(trial.architecture)] for trial in half} == chosen
-        assert len(half) == len(chosen)
-    assert len(study.trainings) == len(results) + 2 * len(chosen)
+def top1_of(trial: Trial, seeds: Iterable[int]) -> float:
+    return float(np.mean([noisy(dataclasses.replace(trial, seed=seed)).top1 for seed in seeds]))
+
+
+def test_base_and_front_are_trained_again_with_the_next_seeds_and_what_is_on_the_front_then(
+    replicated: tuple[Study, list[Plan]],
+) -> None:
+    study, (trials, *rounds) = replicated
+    assert (trials.what, *(plan.what for plan in rounds)) == ("trials", *["replicates"] * len(rounds))
+    assert len(rounds) >= 2
+    macs = [noisy(trial).macs for trial in trials.trials]
+    chosen: set[str] = set()
+    for plan in rounds:
+        means = [top1_of(trial, range(3 if trial.id in chosen else 1)) for trial in trials.trials]
+        new = {trials.trials[k].id for k in (0, *front_of(macs, means))} - chosen
+        first = {str(trial.architecture): trial.id for trial in trials.trials}
+        for replicate, half in enumerate(np.array_split(np.array(plan.trials, dtype=object), 2), start=1):
+            assert {trial.seed for trial in half} == {replicate}
+            assert {first[str(trial.architecture)] for trial in half} == new
+            assert len(half) == len(new)
+        chosen |= new
+    assert 3 <= len(chosen) < len(macs)
+    assert len(study.trainings) == len(macs) + 2 * len(chosen)
+
+
+def test_whatever_is_on_the_front_was_trained_as_often(replicated: tuple[Study, list[Plan]]) -> None:
+    study, _ = replicated
+    front = study.finished[study.finished["id"].isin(study.facts["pareto"]["front"])]
+    assert len(front) >= 3
+    assert set(front["trainings"]) == {3}
+
+
+def test_a_sweep_that_goes_on_chooses_the_same_replicates(replicated: tuple[Study, list[Plan]], tmp_path: Path) -> None:
+    study, plans = replicated
+    run = RunDir(shutil.copytree(study.run.path, tmp_path / "run"))
+    lost = plans[1].trials[-1].id
+    run.record_file(lost).unlink()
+    again: list[Plan] = []
+    run_sweep(SweepConfig.load(run.sweep_file), run, ReplayExecutor(source=noisy), on_plan=again.append)
+    assert [[trial.id for trial in plan.trials] for plan in again] == [
+        [trial.id for trial in plan.trials] for plan in plans
+    ]
+    assert [trial.id for plan in again for trial in plan.pending] == [lost]
+
+
+def test_a_front_of_first_seeds_is_replicated_once(tmp_path: Path) -> None:
+    _, plans = run_noisy(tmp_path / "run", trials=24, replicates=3, fit={"bootstrap": 3, "pareto_values": "first"})
+    assert [plan.what for plan in plans] == ["trials", "replicates"]
+
+
+def test_failed_replicates_are_no_failed_architectures(tmp_path: Path) -> None:
+    def answer(trial: Trial) -> Result:
+        if trial.seed == 1:
+            raise ValueError("no")
+        return noisy(trial)
+
+    config = SweepConfig.from_values({**SETTINGS, "replicates": 3})
+    study = run_sweep(config, RunDir(tmp_path / "run"), ReplayExecutor(source=answer))
+    assert (study.trials["state"] == "failed").sum() >= 2
+    assert study.facts["trials"] == {"planned": 10, "finished": 10, "failed": 0, "stopped": 0}
 
 
 def test_a_study_has_one_row_an_architecture_with_the_mean_of_its_trainings(
     replicated: tuple[Study, list[Plan]],
 ) -> None:
-    study, (trials, replicates) = replicated
+    study, (trials, *rounds) = replicated
     finished = study.finished
     assert set(finished["id"]) == {trial.id for trial in trials.trials}
-    again = {str(trial.architecture) for trial in replicates.trials}
+    again = {str(trial.architecture) for plan in rounds for trial in plan.trials}
     for trial in trials.trials:
         row = finished.set_index("id").loc[trial.id]
         seeds = range(3) if str(trial.architecture) in again else range(1)
@@ -93,12 +142,13 @@ def test_a_study_has_one_row_an_architecture_with_the_mean_of_its_trainings(
 
 
 def test_the_noise_between_seeds_is_measured_and_known_to_the_surface(replicated: tuple[Study, list[Plan]]) -> None:
-    study, (trials, replicates) = replicated
+    study, (trials, *rounds) = replicated
+    replicates = [trial for plan in rounds for trial in plan.trials]
     found = study.facts["seed_noise"]["top1"]
-    assert found["degrees"] == len(replicates.trials)
+    assert found["degrees"] == len(replicates)
     assert found["std"] == pytest.approx(SPREAD, rel=0.4)
     surface = study.joint_surface()
-    assert len(surface.observations) == len(trials.trials) + len(replicates.trials)
+    assert len(surface.observations) == len(trials.trials) + len(replicates)
     assert surface.posterior.noise_std == pytest.approx(SPREAD, rel=0.5)
     # scores are of architectures, not of trainings
     assert study.diagnostics.n == len(trials.trials)
@@ -136,8 +186,8 @@ def test_a_sweep_that_asks_for_replicates_later_trains_these_alone(tmp_path: Pat
     assert [trial.architecture for trial in of_base.trials] == [trials.trials[0].architecture]
     assert study.finished["trainings"].value_counts().to_dict() == {1: 9, 2: 1}
 
-    _, (_, more) = run_noisy(tmp_path / "run", replicates=3)
-    # the front is that of the first seeds, and the base has its second seed already
+    _, (_, more, *_) = run_noisy(tmp_path / "run", replicates=3)
+    # the first front is that of the first seeds, and the base has its second seed already
     assert more.trials[0] == of_base.trials[0]
     assert [trial.seed for trial in more.pending] == sorted(trial.seed for trial in more.pending)
     assert len(more.pending) == len(more.trials) - 1
@@ -145,10 +195,14 @@ def test_a_sweep_that_asks_for_replicates_later_trains_these_alone(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("setting", "message"),
-    [("replicates=0", r"`replicates`.*1"), ("replicated=[rear]", r"`replicated\.0`.*'base' or 'front'")],
+    [
+        ("replicates=0", r"`replicates`.*1"),
+        ("replicated=[rear]", r"`replicated\.0`.*'base' or 'front'"),
+        ("replicated=[]", r"`replicated` must say what `replicates: 3` is for\. Got \[\]\. Name base"),
+    ],
 )
 def test_replicates_that_cannot_be_are_refused(setting: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
-    file.write_text("base: mobilevitv2_050@32\n")
+    file.write_text("base: mobilevitv2_050@32\nreplicates: 3\n")
     with pytest.raises(SweepFileError, match=message):
         SweepConfig.load(file, [setting])

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from gpscale.doctor import examine
+from gpscale.errors import RunDirError
 from gpscale.execution import Ended, Event, Executor, LocalExecutor, Progressed, ReplayExecutor, Started
 from gpscale.run_dir import RunDir
 from gpscale.stopping import Dominated
 from gpscale.sweep.driver import Plan, run_plan
-from gpscale.training.curve import read_curve, write_curve
+from gpscale.training.curve import CURVE_FILE, read_curve, write_curve
 from gpscale.trial import FailureReason, TrialRecord, TrialState
 from tests.curved_runs import EPOCHS, TRIALS, planned, rows, write_curved_run
 from tests.execution import fake_trials
@@ -23,7 +25,7 @@ from tests.execution import fake_trials
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """A study whose trials were all trained to their end, but for two that failed: one early, one late."""
-    run = write_curved_run(tmp_path_factory.mktemp("studies") / "stored", failed=[3])
+    run = write_curved_run(tmp_path_factory.mktemp("studies") / "stored", failed=[3], stop="dominated")
     late = run.record(planned(run)[14].id)
     assert late is not None
     run.write_record(dataclasses.replace(late, result=None, failure=FailureReason.DIVERGED, detail="in epoch 5"))
@@ -99,10 +101,26 @@ def test_records_do_not_depend_on_the_number_of_workers(
     ]
     assert beyond
     for record in beyond:
-        trained = record.measured["trained"]
-        assert trained["epochs"] == len(read_curve(run.trial(record.id)))
-        if trained["result"] is not None:
-            assert trained["result"] == study.record(record.id).to_dict()["result"]  # type: ignore[union-attr]
+        assert record.measured["trained"]["epochs"] == len(read_curve(run.trial(record.id)))
+
+
+def test_trials_that_were_trained_to_their_end_count_as_stopped_and_keep_what_they_gave(
+    study: RunDir, alone: RunDir, tmp_path: Path
+) -> None:
+    run = RunDir(tmp_path)
+    run_plan(Plan.of(planned(study), run), run, ReplayExecutor(source=study), images=run.images)
+    whole = {record.id: record for record in run.records()}
+    assert not any(record.stopped for record in whole.values())
+    replayed(tmp_path, study, on_event=lambda event: pytest.fail("nothing is left to run"))
+    assert kept(run) == kept(alone)
+    finished = 0
+    for record in run.records():
+        if record.stopped is not None:
+            values = whole[record.id].to_dict()
+            trained = record.measured["trained"]
+            assert (trained["result"], trained["failure"]) == (values["result"], values["failure"])
+            finished += trained["result"] is not None
+    assert finished >= 5
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -170,6 +188,55 @@ def test_more_trials_leave_the_records_of_the_first_ones_alone(study: RunDir, al
     run_plan(Plan.of(first, run), run, executor, images=run.images, stop=Dominated())
     assert kept(run) == {trial.id: kept(alone)[trial.id] for trial in first}
     assert kept(replayed(tmp_path, study)) == kept(alone)
+
+
+@pytest.fixture
+def trained_here(study: RunDir, tmp_path: Path) -> RunDir:
+    """A sweep with stopped trials, whose records are those of trainings."""
+    run = RunDir(shutil.copytree(study.path, tmp_path / "run"))
+    run_plan(Plan.of(planned(run), run), run, ReplayExecutor(source=study), images=run.images, stop=Dominated())
+    assert sum(record.stopped is not None for record in run.records()) >= 5
+    return run
+
+
+def settle_again(run: RunDir, study: RunDir) -> None:
+    replayed(run.path, study, on_event=lambda event: pytest.fail("nothing is to run"))
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+def test_a_stopped_trial_that_has_lost_its_curve_stays_as_it_is(trained_here: RunDir, study: RunDir, cut: int) -> None:
+    run = trained_here
+    before = {file: file.read_bytes() for file in run.path.rglob("record.json")}
+    for record in run.records():
+        if record.stopped is not None:
+            file = run.trial(record.id) / CURVE_FILE
+            whole = read_curve(file.parent)
+            file.unlink()
+            if cut:
+                write_curve(file.parent, whole[:-1])
+    settle_again(run, study)
+    assert {file: file.read_bytes() for file in run.path.rglob("record.json")} == before
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+def test_a_finished_trial_that_has_lost_its_curve_is_named_and_no_decision_is_changed(
+    trained_here: RunDir, study: RunDir, cut: int
+) -> None:
+    run = trained_here
+    first = planned(study)[0].id
+    whole = read_curve(run.trial(first))
+    before = {file: file.read_bytes() for file in run.path.rglob("record.json")}
+    (run.trial(first) / CURVE_FILE).unlink()
+    if cut:
+        write_curve(run.trial(first), whole[:-1])
+    with pytest.raises(RunDirError, match=r"curve\.csv must .*gpscale doctor"):
+        settle_again(run, study)
+    assert {file: file.read_bytes() for file in run.path.rglob("record.json")} == before
+    assert [found.path for found in examine(run)] == [f"trials/{first}"]
+    undisturbed = {file: content for file, content in before.items() if file.parent.name != first}
+    replayed(run.path, study)
+    after = {file: file.read_bytes() for file in undisturbed}
+    assert after == undisturbed
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -23,6 +23,20 @@ def test_a_trial_without_a_curve_has_no_rows(tmp_path: Path) -> None:
     assert read_curve(tmp_path) == []
 
 
+@pytest.mark.parametrize("epochs", [2, 4])
+def test_a_curve_of_another_number_of_epochs_is_damaged(tmp_path: Path, epochs: int) -> None:
+    write_curve(tmp_path, ROWS)
+    assert read_curve(tmp_path, 3) == ROWS
+    with pytest.raises(RunDirError, match=f"Got ValueError: 3 rows that are not one for each epoch of {epochs}"):
+        read_curve(tmp_path, epochs)
+
+
+def test_a_curve_that_lacks_an_epoch_in_between_is_damaged(tmp_path: Path) -> None:
+    write_curve(tmp_path, [ROWS[0], ROWS[2]])
+    with pytest.raises(RunDirError, match="2 rows that are not one for each epoch"):
+        read_curve(tmp_path)
+
+
 @pytest.mark.parametrize(
     "damage",
     [

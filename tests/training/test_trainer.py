@@ -139,6 +139,40 @@ def test_a_learning_rate_beyond_reason_is_reported_as_divergence(digits_store, t
         run(digits_store, tmp_path, recipe)
 
 
+def blow_up_at_last_step(training):
+    """Make weights that no training loss has seen."""
+    for place, _ in enumerate(training.steps(), start=1):
+        if place == training.epoch_steps:
+            nn.init.constant_(training.model[-1].weight, math.nan)
+
+
+@pytest.mark.parametrize("ema", [True, False])
+def test_weights_that_blow_up_in_the_last_step_of_an_epoch_are_divergence(digits_store, ema):
+    training = Training(tiny_model(), Recipe(epochs=1, batch_size=32, ema=ema), digits_store, 16, 0, CPU)
+    blow_up_at_last_step(training)
+    with pytest.raises(TrainingError, match=r"Got nan on images that it does not train on, after epoch 1 of 1: the tr"):
+        training.finish_epoch()
+    assert training.position.curve == []
+
+
+def test_a_last_step_that_diverges_leaves_nothing_to_go_on_from(digits_store, tmp_path, monkeypatch):
+    def all_nan(models, *others):
+        return [dataclasses.replace(score, loss=math.nan) for score in evaluate(models, *others)]
+
+    monkeypatch.setattr(loop, "evaluate", all_nan)
+    with pytest.raises(TrainingError, match="must stay finite"):
+        run(digits_store, tmp_path, Recipe(epochs=1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_test_loss_that_is_not_finite_is_divergence(digits_store):
+    store = dataclasses.replace(digits_store, test_indices=digits_store.validation_indices)
+    training = Training(tiny_model(), Recipe(epochs=1, batch_size=32, ema=False), store, 16, 0, CPU)
+    nn.init.constant_(training.model[-1].weight, math.inf)
+    with pytest.raises(TrainingError, match="must stay finite"):
+        training.test()
+
+
 def test_the_curve_has_one_row_an_epoch_and_its_last_is_the_result(undisturbed):
     outcome, directory = undisturbed
     rows = curve(directory)

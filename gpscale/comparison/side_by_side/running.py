@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from gpscale.benchmark.latency import bench
 from gpscale.benchmark.protocol import protocol_of
-from gpscale.comparison.side_by_side.comparison import Comparison
+from gpscale.comparison.side_by_side.comparison import ENTRIES_FILE, SETTINGS_FILE, Comparison
 from gpscale.comparison.side_by_side.entries import Entry, find_entries
 from gpscale.comparison.side_by_side.figure import plot_comparison
 from gpscale.comparison.side_by_side.settings import ComparisonConfig
@@ -18,6 +17,7 @@ from gpscale.execution import Event, Executor
 from gpscale.plotting.files import write_figure
 from gpscale.run_dir import RunDir, write_atomically, write_json
 from gpscale.sweep.driver import Plan, check_same_images, describe, image_facts, run_plan
+from gpscale.sweep.place import check_apart, is_unused
 from gpscale.training.data.sources import open_source
 from gpscale.training.data.store import ImageStore
 from gpscale.trial import FailureReason, Trial
@@ -80,10 +80,11 @@ def check(config: ComparisonConfig, run: RunDir) -> list[Entry]:
                 "--name, or change the settings back."
             )
         known = Comparison(run).entries
-    elif run.path.exists() and not (run.path.is_dir() and all(_is_own(entry) for entry in run.path.iterdir())):
+    elif not is_unused(run, ENTRIES_FILE, SETTINGS_FILE):
         raise RunDirError(
             f"A run directory must be empty or hold a comparison. {run.path} holds something else. Give another --name."
         )
+    check_apart(run, config.data)
     classes = len(open_source(config.data.request()).class_names)
     open_source(config.data.request("test"))
     return find_entries(config, classes, known)
@@ -154,7 +155,3 @@ def trial_of(entry: Entry, config: ComparisonConfig, num_classes: int, fingerpri
     """Return one training of an entry."""
     recipe = config.recipe.model_dump(mode="json")
     return Trial(entry.family, dict(entry.architecture), num_classes, recipe, fingerprint, seed)
-
-
-def _is_own(entry: Path) -> bool:
-    return entry.name in ("images", "provenance.json", "entries.json") or entry.name.startswith(".")

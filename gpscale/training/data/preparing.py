@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpscale.atomic import atomic_file
+from gpscale.atomic import atomic_file, becomes
 from gpscale.errors import DataError
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.decoding import Pixels, decoded, encoded, opened
@@ -31,6 +31,7 @@ from gpscale.training.data.split import split_labels
 
 IMAGES_FILE, LISTING_FILE, PACKED_FILE, ENDS_FILE = "images.npy", "files.txt", "packed.bin", "ends.npy"
 META_FILE, SPLIT_FILE = "meta.json", "split.npz"
+STORE_FILES = frozenset((IMAGES_FILE, LISTING_FILE, PACKED_FILE, ENDS_FILE, META_FILE, SPLIT_FILE))
 SCHEMA = 1
 WINDOW = 1024
 """Images decoded before they are written: bounds the memory in use."""
@@ -89,6 +90,24 @@ def prepare_store(config: DataConfig, directory: Path, max_pixels: int, *, test:
     }
     with atomic_file(meta_file) as file:
         file.write((json.dumps(meta, indent=1) + "\n").encode())
+
+
+def is_store(directory: Path) -> bool:
+    """Tell whether all that a directory holds are files of a store, whole or not; an empty one is a store begun."""
+    return directory.is_dir() and all(
+        becomes(entry.name) in STORE_FILES and entry.is_file() for entry in directory.iterdir()
+    )
+
+
+def remove_store(directory: Path) -> None:
+    """Remove the files of a store, and the directory unless it holds others; one that is a link stays as it is."""
+    if not directory.is_dir() or directory.is_symlink():
+        return
+    for entry in list(directory.iterdir()):
+        if becomes(entry.name) in STORE_FILES and not entry.is_dir():
+            entry.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        directory.rmdir()
 
 
 class _Scan:

@@ -5,9 +5,9 @@ Both give the same pixels, bit for bit.
 
 from __future__ import annotations
 
-import ctypes
+import functools
 import multiprocessing
-import signal
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from gpscale.errors import DataError
+from gpscale.parent_death import die_with
 from gpscale.training.data.decoding import Pixels, decoded
 
 Indices = NDArray[np.int64]
@@ -137,7 +138,7 @@ class StreamingReader:
             num_workers=self._workers,
             # a fork costs milliseconds where a fresh interpreter costs seconds
             multiprocessing_context="fork" if self._workers and _can_fork() else None,
-            worker_init_fn=_die_with_parent,
+            worker_init_fn=functools.partial(_end_with, os.getpid()),
         )
         return iter(loader)
 
@@ -158,8 +159,6 @@ def _can_fork() -> bool:
     return sys.platform == "linux" and "fork" in multiprocessing.get_all_start_methods()
 
 
-def _die_with_parent(_worker: int) -> None:
+def _end_with(parent: int, _worker: int) -> None:
     # torch's own watchdog notices a parent that was killed after some seconds; the kernel does it at once
-    if sys.platform == "linux":
-        set_parent_death_signal = 1  # PR_SET_PDEATHSIG
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    die_with(parent)

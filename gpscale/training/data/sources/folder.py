@@ -22,7 +22,7 @@ def open_folder(request: SourceRequest) -> ImageFiles:
     root = request.require_root()
     train = root / "train"
     if request.split == "train":
-        return _listed(train if train.is_dir() else root)
+        return _listed(classes_in(root))
     for name in TEST_FOLDERS:
         if train.is_dir() and (root / name).is_dir():
             return _listed(root / name)
@@ -30,6 +30,12 @@ def open_folder(request: SourceRequest) -> ImageFiles:
         f"A test split must lie in {str(root / 'test')!r}, beside {str(train)!r}. Got neither or one only. Set some "
         "images apart there."
     )
+
+
+def classes_in(root: Path) -> Path:
+    """Return the directory below which each folder is a class of the training images."""
+    train = root / "train"
+    return train if train.is_dir() else root
 
 
 def _listed(root: Path) -> ImageFiles:
