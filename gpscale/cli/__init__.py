@@ -263,9 +263,9 @@ def validate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be trained; write nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Train what the rule and its rivals would build, score it on the test images, and compare.
+    """Compare the rule with its rivals on the test images.
 
-    The same command again continues.
+    Trains what each would build for each budget. The same command again continues.
     """
     from gpscale.cli import validating
     from gpscale.cli.executors import ExecutorOptions
@@ -357,7 +357,7 @@ def rules(
     seed: Annotated[int, typer.Option(min=0, help="Decides what the random rule draws.")] = 0,
     json: Json = False,
 ) -> None:
-    """Show what each scaling rule would build for a budget: ours and those that others use."""
+    """Show what our rule and others would build for a budget."""
     from gpscale.cli import ruling
 
     ruling.rules(study, macs, rule, seed, as_json=json)

@@ -235,7 +235,7 @@ def compare(
     runs: Annotated[Path, typer.Option("--runs", help="Directory of the run directories.")] = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Compare families at equal MACs: train, score on the test images, time.
+    """Compare families at equal MACs: accuracy and latency.
 
     The same command again continues.
     """

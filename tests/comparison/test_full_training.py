@@ -64,7 +64,7 @@ def test_what_is_done_is_not_done_again(weights: Path, monkeypatch: pytest.Monke
     assert trained(weights) == next(RunDir(weights.with_suffix("")).records())
     assert weights.read_bytes() == written
     left = {path.name for path in weights.with_suffix("").rglob("*") if path.is_file()}
-    assert left == {".lock", "training.yaml", "provenance.json", "curve.csv", "record.json"}
+    assert left == {".lock", "training.yaml", "provenance.json", "curve.csv", "record.json", "test_hits.txt"}
 
 
 def test_weights_of_another_training_are_not_written_over(weights: Path) -> None:
