@@ -70,4 +70,4 @@ def test_reasons_figures_bases_and_methods_are_completed(monkeypatch: pytest.Mon
         "mobilevitv2_050@256",
         "mobilevitv2_050@64",
     ]
-    assert offered("gpscale recommend --method s", monkeypatch) == ["surface"]
+    assert offered("gpscale recommend --method s", monkeypatch) == ["surface", "surface_low"]
