@@ -38,6 +38,10 @@ class Measured:
         factors: Realised factors, (n, 4) float64.
         macs: Multiply-accumulates, (n,) int64.
         top1: Validation top-1, (n,) float64, fractions.
+
+    Example:
+        >>> Measured(np.ones((1, 16), dtype=np.int64), np.ones((1, 4)), np.array([29_000_000]), np.array([0.5])).top1
+        array([0.5])
     """
 
     rows: Integers
@@ -107,6 +111,10 @@ class Proposal:
         habit: Integers of what is built where no search closes the budget, (k,) int64; None where nothing of the rule
             fits, or where it has no such form.
         index: Index in the space of the architecture itself, where the rule names one that uses the budget; else None.
+
+    Example:
+        >>> Proposal(np.array([1.0, 1.0, 1.0, 0.7]), unit=ONE).habit is None
+        True
     """
 
     factors: FloatArray
@@ -154,6 +162,11 @@ class Built:
         factors: The factors that it really has, (4,) float64.
         macs: Multiply-accumulates of one image.
         params: Parameters.
+
+    Example:
+        >>> space = SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10)
+        >>> Built.of(space, space.integers[0]).macs == space.macs[0]
+        np.True_
     """
 
     architecture: Architecture
@@ -185,6 +198,12 @@ class Pick:
         index: Index of the architecture in the space.
         built: The architecture; its MACs are never above the budget.
         habit: What is built where no search closes the budget, which may be above it; None as in `Proposal`.
+
+    Example:
+        >>> space = SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10)
+        >>> found: Pick = pick(get("width"), Ground(space), 14_500_000)
+        >>> found.rule, found.habit.macs <= found.built.macs
+        ('width', True)
     """
 
     rule: str
@@ -236,7 +255,13 @@ _Rule = TypeVar("_Rule", bound=ScalingRule)
 
 
 def register(rule: type[_Rule]) -> type[_Rule]:
-    """Add a rule class, which takes no settings, to the registry (decorator)."""
+    """Add a rule class, which takes no settings, to the registry (decorator).
+
+    Example:
+        >>> from gpscale.rules.tinynet import TinyNet
+        >>> register(TinyNet) is TinyNet
+        True
+    """
     _RULES[rule.name] = rule()
     return rule
 

@@ -33,6 +33,11 @@ class Comparison:
 
     Raises:
         RunDirError: It holds no comparison.
+
+    Example:
+        >>> Comparison(RunDir("runs/absent"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        gpscale.errors.RunDirError: A comparison's run directory must hold comparison.yaml. ...
     """
 
     def __init__(self, run: RunDir) -> None:

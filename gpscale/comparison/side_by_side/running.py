@@ -51,6 +51,13 @@ def run_comparison(
 
     Raises:
         GpscaleError: Bad input, before any work starts.
+
+    Example:
+        >>> from gpscale.execution import LocalExecutor
+        >>> config = ComparisonConfig.from_values({"budgets": ["20M"], "data": {"source": "folder", "root": "no"}})
+        >>> run_comparison(config, RunDir("runs/new"), LocalExecutor())
+        Traceback (most recent call last):
+        gpscale.errors.DataError: `data.root` must be a directory. Got 'no', where nothing is. Correct the path.
     """
     check(config, run)
     with run.locked():

@@ -48,6 +48,13 @@ def run_validation(
 
     Raises:
         GpscaleError: Bad input, before any work starts.
+
+    Example:
+        >>> from gpscale.execution import LocalExecutor
+        >>> from gpscale.run_dir import find_study
+        >>> run_validation(find_study("quickstart"), LocalExecutor(), seeds=0)
+        Traceback (most recent call last):
+        gpscale.errors.UnitError: --seeds must be at least 1. Got 0. Take 5.
     """
     config = SweepConfig.load(run.sweep_file, overrides)
     check_overrides(config, run)

@@ -28,6 +28,11 @@ class Validation:
 
     Raises:
         RunDirError: There is none, or it is damaged.
+
+    Example:
+        >>> Validation(RunDir("runs/absent").validation(1))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        gpscale.errors.RunDirError: runs/absent/validations/1/validation.json must exist. ...
     """
 
     def __init__(self, run: RunDir) -> None:

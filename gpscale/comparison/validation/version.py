@@ -73,6 +73,12 @@ class Version:
         first_seed: The first of `seeds` consecutive seeds, none of which a trial of the study has had.
         seeds: How many trainings each choice gets.
         choices: What is built.
+
+    Example:
+        >>> from gpscale.run_dir import find_study
+        >>> version: Version = plan_version(find_study("quickstart"), [0.5], ["width"], 2)[1]
+        >>> list(version.seed_range), version.of("width", 0.5, 1).macs
+        ([1, 2], 4243712)
     """
 
     study: str
@@ -142,6 +148,12 @@ def plan_version(
         RunDirError: It has not been fitted; or it has changed since the latest version, which is asked for more.
         UnitError: A number is not legal.
         UnknownNameError: There is no such rule.
+
+    Example:
+        >>> from gpscale.run_dir import find_study
+        >>> directory, version = plan_version(find_study("quickstart"), None, None, seeds=3)
+        >>> directory.name, version.rules[:3], len(version.seed_range)
+        ('1', ('rule', 'surface', 'width'), 3)
     """
     study = Study(run)
     _check(shares, names, seeds)
