@@ -16,6 +16,7 @@ from gpscale.benchmark.resolutions import measure_growth
 from gpscale.cli import bench_tables
 from gpscale.cli.output import print_json
 from gpscale.errors import RuntimeChoiceError
+from gpscale.execution.local import usable_cores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +123,13 @@ def _check_options(
         raise RuntimeChoiceError("gpscale bench must have a model, or timings to --import. Got none. Name one.")
     if by_operator and how.runtime != "torch":
         raise RuntimeChoiceError(f"--by-operator is of --runtime torch. Got {how.runtime}. Leave one of them out.")
+    threads, cores = how.changed.get("threads"), usable_cores()
+    if threads is not None and threads > cores:
+        raise RuntimeChoiceError(f"--threads must be at most the usable cores. Got {threads} of {cores}. Take fewer.")
+    if how.runtime == "onnxruntime" and how.changed.get("fold") is False:
+        raise RuntimeChoiceError(
+            "--no-fold is of --runtime torch: ONNX Runtime always folds batch normalisations. Got both. Leave one out."
+        )
     if figure is None:
         return
     if not (by_operator or resolutions):

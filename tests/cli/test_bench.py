@@ -112,6 +112,8 @@ def test_bench_joins_timings_of_another_device(tmp_path: Path) -> None:
         ([MODELS[0], "--by-operator", "--figure", "x.jpg"], "must end in one of .png, .svg, .pdf"),
         (["mobilenetv1_025", "--resolutions", "32"], "at least two sizes"),
         (["--import", "absent.csv"], "absent.csv must be a file of timings"),
+        ([MODELS[0], "--threads", "100000"], "--threads must be at most the usable cores. Got 100000"),
+        ([MODELS[0], "--no-fold", "--runtime", "onnxruntime"], "ONNX Runtime always folds"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused_with_one_error(arguments: list[str], words: str) -> None:
