@@ -17,7 +17,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +88,21 @@ def read_timings(file: Path, num_classes: int = 1000) -> list[ImportedTiming]:
     if not file.is_file():
         raise TimingsError(f"{file} must be a file of timings. Got none. Give its path.")
     try:
-        lines = list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines(), strict=True))
+        reader = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines(), strict=True)
+        # an empty line is none, but it counts
+        lines = [(reader.line_num, line) for line in reader]
     except (csv.Error, UnicodeDecodeError) as error:
         raise TimingsError(f"{file} must be a CSV file. Got: {error}. Write it with a header and commas.") from None
     if not lines:
         raise TimingsError(f"{file} must hold a header and a line for each model. Got no line. Write one.")
-    _check_columns(file, lines[0])
-    return [_read(f"{file}, line {number}", line, num_classes) for number, line in enumerate(lines, start=2)]
+    _check_columns(file, list(reader.fieldnames or ()))
+    return [_read(f"{file}, line {number}", line, num_classes) for number, line in lines]
 
 
-def _check_columns(file: Path, line: Mapping[str, Any]) -> None:
-    columns = [column for column in line if column is not None]
+def _check_columns(file: Path, columns: Sequence[str]) -> None:
     for column in columns:
+        if columns.count(column) > 1:
+            raise TimingsError(f"{file} must have each column once. Got {column!r} twice. Leave one out.")
         if column not in COLUMNS:
             raise TimingsError(f"{file}: {column!r} is no column of timings. {known_and_nearest(column, COLUMNS)}")
     for column in REQUIRED:

@@ -37,6 +37,8 @@ def test_what_is_not_known_may_be_left_out_or_empty(tmp_path: Path) -> None:
     [
         ("", "Got no line"),
         ("model,mean_ms\n", "Got no line"),
+        ("model,mean_ms,model\nedgevit_xxs,1,edgevit_xxs\n", "Got 'model' twice"),
+        ("model,mean_ms\n\nedgevit_xxs,many\n", "line 3: mean_ms must be"),
         ("model\nedgevit_xxs\n", "must have the column 'mean_ms'. Got model"),
         ("model,mean\nedgevit_xxs,1\n", "'mean' is no column of timings.*Did you mean 'mean_ms'"),
         ("model,mean_ms\nedgevit_xxx,1\n", r"line 2: Unknown model.*Did you mean 'edgevit_xxs@224'"),
