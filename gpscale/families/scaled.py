@@ -7,6 +7,7 @@ belongs to the model (kernels, windows, ratios) no factor changes, and a row of 
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import itertools
 import re
@@ -99,7 +100,7 @@ class Parts:
 Model = TypeVar("Model", bound=Published)
 
 
-class ScaledFamily(Generic[Model]):
+class ScaledFamily(abc.ABC, Generic[Model]):
     """A family of published models; a row of integers is the model's number, pixels, channels and block counts.
 
     A subclass gives the attributes below, `_count` and `_build`, and overrides what is otherwise in it.
@@ -305,15 +306,15 @@ class ScaledFamily(Generic[Model]):
         """Return the largest member at or under a budget; see `families.scaling.scale_to`."""
         return scale_to(self, macs, by, base=base, num_classes=num_classes)
 
+    @abc.abstractmethod
     def _count(self, published: Model, tally: Tally, parts: Parts, num_classes: int) -> None:
         """Add up the layers of architectures of one published model."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _build(
         self, published: Model, architecture: ScaledArchitecture, num_classes: int, image_size: tuple[int, int]
     ) -> nn.Module:
         """Build a member of one published model."""
-        raise NotImplementedError
 
     def _channels(self, published: Model, multipliers: NDArray[np.float64]) -> Integers:
         """Return the channels, shape (m, channels), at width multipliers of the published model, shape (m, 1)."""
