@@ -33,7 +33,7 @@ ROWS = {
         "training mobilevitv2_050@32, batches of 4: all cores",
         "training mobilevitv2_050@32, batches of 4: share of the floating-point peak",
     ],
-    "sweep_overhead": ["2 trials by the local executor", "trials a second of two workers"],
+    "sweep_overhead": ["a sweep of 2 trials", "trials a second of two workers"],
     "trial_overhead": [
         "a trial beyond its training, local",
         "a trial beyond its training, local",

@@ -28,7 +28,7 @@ def fidelity(
     reasons = failure_reasons(retry)
     directory = find_own_run(run)
     executor = LocalExecutor(workers=workers)
-    with listener(as_json=as_json, workers=executor.workers) as progress:
+    with listener(as_json=as_json, workers=lambda: executor.workers) as progress:
         study = run_fidelity(
             directory,
             executor,

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -32,10 +32,14 @@ class Listener(Protocol):
 
 
 @contextmanager
-def listener(*, as_json: bool, workers: int) -> Iterator[Listener]:
+def listener(*, as_json: bool, workers: Callable[[], int]) -> Iterator[Listener]:
     """Yield the listener that suits the output: bars where standard error is a terminal.
 
     One that is interrupted from the keyboard says how to go on.
+
+    Args:
+        as_json: For machines.
+        workers: Returns how many trials run at a time; asked when there is a plan, for which it may have been settled.
     """
     from rich.console import Console
 
@@ -87,14 +91,14 @@ class _JsonLines:
 class _Lines:
     """One line for each trial that ends, and now and then one for those that run."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: Callable[[], int]) -> None:
         self._workers = workers
         self._total = self._ended = 0
         self._spoke = time.monotonic()
 
     def plan(self, plan: Plan) -> None:
         self._total, self._ended = len(plan.trials), len(plan.done)
-        _say(f"{self._total} {plan.what}, {self._ended} done before, {self._workers} at a time")
+        _say(f"{self._total} {plan.what}, {self._ended} done before, {self._workers()} at a time")
 
     def event(self, event: Event) -> None:
         if isinstance(event, Ended):

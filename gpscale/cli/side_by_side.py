@@ -31,7 +31,7 @@ def compare(
     reasons = failure_reasons(retry)
     config = ComparisonConfig.load(file, overrides)
     run = RunDir(runs / run_name(name or file.stem))
-    with where.make() as executor, listener(as_json=as_json, workers=executor.workers) as progress:
+    with where.make() as executor, listener(as_json=as_json, workers=lambda: executor.workers) as progress:
         comparison = run_comparison(
             config, run, executor, retry=reasons, on_plan=progress.plan, on_event=progress.event, tell=_tell
         )

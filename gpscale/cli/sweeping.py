@@ -55,7 +55,7 @@ def sweep(
     _warn_of_too_few(config)
     with (
         where.make(timeout=None if timeout is None else 60 * timeout) as executor,
-        listener(as_json=as_json, workers=executor.workers) as progress,
+        listener(as_json=as_json, workers=lambda: executor.workers) as progress,
     ):
         study = run_sweep(
             config,

@@ -31,7 +31,7 @@ def train(
     """Train one architecture with progress, then print how it does on the test images."""
     chosen = find_architecture(model)
     settings = read_settings(recipe, data, overrides)
-    with listener(as_json=as_json, workers=1) as progress:
+    with listener(as_json=as_json, workers=lambda: 1) as progress:
         record = train_model(
             chosen,
             settings,

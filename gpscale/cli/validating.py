@@ -62,7 +62,7 @@ def validate(
     """Train the picks with progress, then print what they say."""
     reasons = failure_reasons(retry)
     directory = find_own_run(run)
-    with where.make() as executor, listener(as_json=as_json, workers=executor.workers) as progress:
+    with where.make() as executor, listener(as_json=as_json, workers=lambda: executor.workers) as progress:
         validation = run_validation(
             directory,
             executor,

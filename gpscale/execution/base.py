@@ -126,7 +126,15 @@ class Executor(Protocol):
 
     @property
     def workers(self) -> int:
-        """Trials that run at the same time."""
+        """Trials that run at the same time; at most so many, until `settle` has been called."""
+        ...
+
+    def settle(self, jobs: Sequence[Job]) -> None:
+        """Find out how many trials to run at the same time, where that depends on them; before `run`, if at all.
+
+        Args:
+            jobs: What will run.
+        """
         ...
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:

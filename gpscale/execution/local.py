@@ -25,7 +25,8 @@ from gpscale.errors import GpscaleError, StorageError
 from gpscale.execution import worker
 from gpscale.execution.base import Ended, Event, Job, Progressed, RunTrial, Started, check_limits, register
 from gpscale.execution.fork_server import ForkServer
-from gpscale.execution.machine import oom_kills
+from gpscale.execution.machine import oom_kills, training_device
+from gpscale.execution.sharing import find_workers
 from gpscale.run_dir import RunDir
 from gpscale.trial import FailureReason, Progress, TrialRecord
 
@@ -97,7 +98,8 @@ class LocalExecutor:
         """Take the settings; the first `run` starts processes.
 
         Args:
-            workers: Trials that run at the same time; None for one on each usable core.
+            workers: Trials that run at the same time; None for one on each usable core, or for as many as pay on a
+                graphics card, which `settle` finds.
             timeout: Seconds that a trial may take from its start in this run; None for any number.
             run_trial: What a process does with its job; a function that can be imported.
             preload: Modules that the fork server imports once for all processes.
@@ -107,6 +109,7 @@ class LocalExecutor:
         """
         check_limits(workers, timeout, "one worker on each core")
         self.workers = usable_cores() if workers is None else workers
+        self._settled = workers is not None
         self._timeout = math.inf if timeout is None else timeout
         self._run_trial = run_trial
         self._preload = tuple(preload)
@@ -131,6 +134,19 @@ class LocalExecutor:
         if self._progress is not None:
             self._progress.close()
             self._progress = None
+
+    def settle(self, jobs: Sequence[Job]) -> None:
+        """Find out how many trials share a graphics card, where there is one and nobody has said it.
+
+        It takes about half a minute, once: some of the jobs are trained for seconds, and nothing is kept.
+
+        Args:
+            jobs: What will run.
+        """
+        if self._settled or not jobs or self._run_trial is not worker.run_trial or training_device() == "cpu":
+            return
+        self.workers = find_workers(jobs, self.workers, self._preload, ENVIRONMENT)
+        self._settled = True
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Run the jobs and yield events until the last one has ended.

@@ -130,6 +130,9 @@ class RayExecutor:
             self._source = None
         self._cluster.close()
 
+    def settle(self, jobs: Sequence[Job]) -> None:
+        """Leave it: the number of workers does not depend on the jobs."""
+
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Run the jobs and yield events until the last one has ended.
 

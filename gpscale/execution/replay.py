@@ -91,6 +91,9 @@ class ReplayExecutor:
     ) -> None:
         self._leave()
 
+    def settle(self, jobs: Sequence[Job]) -> None:
+        """Leave it: the number of workers does not depend on the jobs."""
+
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Answer the jobs and yield events until the last one has ended.
 

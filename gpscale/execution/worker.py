@@ -13,9 +13,14 @@ from gpscale.errors import DataError, StorageError, TrainingError
 from gpscale.execution.base import Job, detail_of
 from gpscale.execution.machine import cpu_model, training_device
 from gpscale.run_dir import RunDir
-from gpscale.trial import FailureReason, Progress, Result, TrialRecord
+from gpscale.trial import FailureReason, Progress, Result, Trial, TrialRecord
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from gpscale.training.data.store import ImageStore
+    from gpscale.training.loop import Training
+    from gpscale.training.recipe import Recipe
     from gpscale.training.trainer import Outcome
 
 PRELOAD = (
@@ -115,11 +120,53 @@ def train_trial(job: Job, report: Callable[[Progress], None], device: str) -> tu
     """
     import dataclasses
 
+    from gpscale.training.trainer import train
+
+    trial = job.trial
+    model, recipe, store, pixels = _ingredients(job)
+    outcome = train(
+        model,
+        recipe,
+        store,
+        trial_id=trial.id,
+        pixels=pixels,
+        seed=trial.seed,
+        directory=RunDir(job.directory).trial(trial.id),
+        report=report,
+        device=device,
+    )
+    macs, params = count_trial(trial)
+    return Result(**dataclasses.asdict(outcome.result), macs=macs, params=params), outcome
+
+
+def new_training(job: Job) -> Training:
+    """Return the training of a trial at its first step, on the device that trials train on.
+
+    Raises:
+        DataError: The images are not those of the trial.
+    """
+    import torch
+
+    from gpscale.training.loop import Training
+
+    return Training(*_ingredients(job), job.trial.seed, torch.device(training_device()))
+
+
+def count_trial(trial: Trial) -> tuple[int, int]:
+    """Return multiply-accumulates of an image, and parameters, of a trial's architecture."""
+    family = families.get(trial.family)
+    row = family.row(family.architecture_from_dict(trial.architecture))
+    macs, params = family.count(row[None], trial.num_classes)
+    return int(macs[0]), int(params[0])
+
+
+def _ingredients(job: Job) -> tuple[nn.Module, Recipe, ImageStore, int]:
+    """Return what a trial is trained from: model, recipe, images, and their side as the model sees them."""
     from gpscale.training.data.store import ImageStore
     from gpscale.training.recipe import Recipe
-    from gpscale.training.trainer import initialised, train
+    from gpscale.training.trainer import initialised
 
-    trial, run = job.trial, RunDir(job.directory)
+    trial = job.trial
     store = ImageStore.open(job.images)
     if store.fingerprint != trial.data:
         raise DataError(
@@ -128,19 +175,8 @@ def train_trial(job: Job, report: Callable[[Progress], None], device: str) -> tu
         )
     family = families.get(trial.family)
     architecture = family.architecture_from_dict(trial.architecture)
-    macs, params = family.count(family.row(architecture)[None], trial.num_classes)
-    outcome = train(
-        initialised(lambda: family.build(architecture, trial.num_classes), trial.seed),
-        Recipe.model_validate(trial.recipe),
-        store,
-        trial_id=trial.id,
-        pixels=architecture.pixels,
-        seed=trial.seed,
-        directory=run.trial(trial.id),
-        report=report,
-        device=device,
-    )
-    return Result(**dataclasses.asdict(outcome.result), macs=int(macs[0]), params=int(params[0])), outcome
+    model = initialised(lambda: family.build(architecture, trial.num_classes), trial.seed)
+    return model, Recipe.model_validate(trial.recipe), store, architecture.pixels
 
 
 def _reason(error: Exception) -> FailureReason:

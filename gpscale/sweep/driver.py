@@ -272,6 +272,7 @@ def run_plan(
     if stop is not None:
         settling = Settling(plan.trials, run, stop)
         plan = Plan.of(plan.trials, run)
+    executor.settle([Job(trial, run.path, images) for trial in plan.pending])
     on_plan(plan)
     if not plan.pending:
         return

@@ -83,7 +83,8 @@ def train(
         directory: The trial's directory; made if absent.
         report: Called about every `report_seconds`; an exception from it ends the training.
         device: Where to train.
-        checkpoint_seconds: Time between checkpoints; there is one at the end of each epoch, too.
+        checkpoint_seconds: Time between checkpoints; there is one at the end of each epoch, too, and one before its
+            validation unless the last is younger than half that time.
         report_seconds: Time between reports.
 
     Raises:
@@ -109,6 +110,9 @@ def train(
                 if now - last_report >= report_seconds:
                     reporter.tell()
                     last_report = now
+            # a validation takes its time, too, in which nothing is saved
+            if time.monotonic() - last_save >= checkpoint_seconds / 2:
+                _save(training, trial_id, directory)
             training.finish_epoch()
             write_curve(directory, training.position.curve)
             _save(training, trial_id, directory)

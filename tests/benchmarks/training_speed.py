@@ -29,7 +29,6 @@ from tests.benchmarks.training_workload import STORED_PIXELS, Workload
 
 BASE = "mobilevitv2_050@64"
 LOADER_WORKERS = 2
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,10 +72,10 @@ def measure(smoke: bool) -> list[Row]:
         sides = {
             "ours": ours,
             "one": ours[:1],
-            "like": stack.enter_context(_programs("training_peer", task + like, cores, threads=1)),
-            "user": stack.enter_context(_programs("training_peer", task + user, 1, threads=None)),
-            "timm": stack.enter_context(_programs("training_timm", [*task, str(LOADER_WORKERS)], 1, threads=None)),
-            "peak": stack.enter_context(_programs("floating_point_peak", [], cores, threads=1)),
+            "like": stack.enter_context(_programs("training_peer", task + like, cores, ENVIRONMENT)),
+            "user": stack.enter_context(_programs("training_peer", task + user, 1, {})),
+            "timm": stack.enter_context(_programs("training_timm", [*task, str(LOADER_WORKERS)], 1, {})),
+            "peak": stack.enter_context(_programs("floating_point_peak", [], cores, ENVIRONMENT)),
         }
         speeds = {name: _steps_per_second(processes, seconds) for name, processes in sides.items()}
         found = medians(interleaved(speeds, rounds, warm_up=0 if smoke else 1))
@@ -148,11 +147,9 @@ def _forked(workload: Workload, count: int) -> Iterator[list[Process]]:
 
 
 @contextlib.contextmanager
-def _programs(module: str, arguments: Sequence[str], count: int, threads: int | None) -> Iterator[list[Process]]:
-    """Start programs of this package, with so many threads each or as many as torch takes."""
-    environment = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
-    if threads is not None:
-        environment.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+def _programs(module: str, arguments: Sequence[str], count: int, extra: Mapping[str, str]) -> Iterator[list[Process]]:
+    """Start programs of this package, with the settings of threads and allocator that are given, and no others."""
+    environment = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT} | dict(extra)
     programs = [
         subprocess.Popen(
             [sys.executable, "-m", f"tests.benchmarks.{module}", *arguments],

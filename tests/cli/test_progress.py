@@ -43,7 +43,7 @@ def events(records: list[TrialRecord]) -> Iterator[Event]:
 
 def show(directory: Path, *, as_json: bool) -> None:
     plan, records = sweep(directory)
-    with listener(as_json=as_json, workers=2) as progress:
+    with listener(as_json=as_json, workers=lambda: 2) as progress:
         progress.plan(plan)
         for event in events(records):
             progress.event(event)
@@ -92,7 +92,7 @@ from gpscale.cli.progress import listener
 from gpscale.execution import Started
 
 plan, records = sweep(Path(sys.argv[1]))
-with listener(as_json=False, workers=2) as progress:
+with listener(as_json=False, workers=lambda: 2) as progress:
     progress.plan(plan)
     for event in events(records):
         progress.event(event)
@@ -139,7 +139,7 @@ def test_on_a_terminal_there_is_a_bar_over_trials_and_one_for_each_that_runs(tmp
     ("as_json", "said"), [(True, '{"event": "interrupted"}'), (False, "Interrupted. What has finished")]
 )
 def test_an_interrupted_sweep_says_so(capsys: pytest.CaptureFixture[str], as_json: bool, said: str) -> None:
-    with pytest.raises(KeyboardInterrupt), listener(as_json=as_json, workers=1):
+    with pytest.raises(KeyboardInterrupt), listener(as_json=as_json, workers=lambda: 1):
         raise KeyboardInterrupt
     assert capsys.readouterr().err.startswith(said)
 
@@ -150,7 +150,7 @@ def test_a_stopped_trial_is_told_with_when_and_why(
 ) -> None:
     plan, [record, _] = sweep(tmp_path)
     stop = Stop("dominated", epoch=1, epochs=2, top1=0.4, optimistic=0.5, front=0.6, evidence=8)
-    with listener(as_json=as_json, workers=1) as progress:
+    with listener(as_json=as_json, workers=lambda: 1) as progress:
         progress.plan(plan)
         progress.event(Started(record.id))
         progress.event(Ended(dataclasses.replace(record, result=None, stopped=stop)))

@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import itertools
 import json
 import logging
 import math
@@ -81,6 +82,20 @@ def test_a_stopped_training_goes_on_to_the_same_result(digits_store, tmp_path, u
     # the first report after a stop at an epoch's last step is the one that ends the epoch
     first = (steps if steps % STEPS_PER_EPOCH == 0 else steps + 1) if every_step else finished + 1
     assert seen[0].images == first * RECIPE.batch_size
+
+
+def test_a_training_killed_in_its_validation_has_the_steps_before_it(digits_store, tmp_path, undisturbed, monkeypatch):
+    # the first look at the clock is at the start, 40 of 60 seconds before all others
+    clock = itertools.chain([0.0], itertools.repeat(40.0))
+    with monkeypatch.context() as patch:
+        patch.setattr("gpscale.training.trainer.time.monotonic", lambda: next(clock))
+        patch.setattr(Training, "finish_epoch", lambda training: (_ for _ in ()).throw(Stop))
+        with pytest.raises(Stop):
+            run(digits_store, tmp_path, checkpoint_seconds=60.0)
+    seen = []
+    assert run(digits_store, tmp_path, report=seen.append, report_seconds=0.0).result == undisturbed[0].result
+    assert seen[0].images == STEPS_PER_EPOCH * RECIPE.batch_size
+    assert (seen[0].epoch, seen[1].images) == (1, (STEPS_PER_EPOCH + 1) * RECIPE.batch_size)
 
 
 def test_a_training_that_was_done_but_not_recorded_is_not_repeated(digits_store, tmp_path, undisturbed):
