@@ -33,6 +33,14 @@ ROWS = {
         "training mobilevitv2_050@32, batches of 4: all cores",
         "training mobilevitv2_050@32, batches of 4: share of the floating-point peak",
     ],
+    "training_choices": [
+        "training mobilevitv2_050@32, batches of 4: freed memory kept, huge pages",
+        "training mobilevitv2_050@32, batches of 4: channels last",
+        "training mobilevitv2_050@32, batches of 4: fused AdamW",
+        "training mobilevitv2_050@32, batches of 4: averaged weights, what they cost",
+        "validating mobilevitv2_050@32: batch norms as they are",
+        "training mobilevitv2_050@32, batches of 4: a step against its convolutions",
+    ],
     "sweep_overhead": ["a sweep of 2 trials", "trials a second of two workers"],
     "trial_overhead": [
         "a trial beyond its training, local",

@@ -18,6 +18,7 @@ NAMES = (
     "trial_start",
     "record_writing",
     "training_speed",
+    "training_choices",
     "sweep_overhead",
     "trial_overhead",
 )

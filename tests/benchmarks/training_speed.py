@@ -23,7 +23,7 @@ from gpscale.training.data.store import ImageStore
 from tests.benchmarks.floating_point_peak import OPERATIONS_PER_STEP, SIDE
 from tests.benchmarks.measuring import Goal, Row, Side, interleaved, medians
 from tests.benchmarks.startup import REPOSITORY
-from tests.benchmarks.training_ours import serve
+from tests.benchmarks.training_ours import Variant, serve
 from tests.benchmarks.training_peer import PeerSettings
 from tests.benchmarks.training_workload import STORED_PIXELS, Workload
 
@@ -68,7 +68,7 @@ def measure(smoke: bool) -> list[Row]:
         like = [json.dumps(dataclasses.asdict(PeerSettings(0, tuned=True)))]
         user = [json.dumps(dataclasses.asdict(PeerSettings(LOADER_WORKERS, tuned=False)))]
         task = [json.dumps(dataclasses.asdict(workload))]
-        ours = stack.enter_context(_forked(workload, cores))
+        ours = stack.enter_context(forked(workload, cores))
         sides = {
             "ours": ours,
             "one": ours[:1],
@@ -77,7 +77,7 @@ def measure(smoke: bool) -> list[Row]:
             "timm": stack.enter_context(_programs("training_timm", [*task, str(LOADER_WORKERS)], 1, {})),
             "peak": stack.enter_context(_programs("floating_point_peak", [], cores, ENVIRONMENT)),
         }
-        speeds = {name: _steps_per_second(processes, seconds) for name, processes in sides.items()}
+        speeds = {name: steps_per_second(processes, seconds) for name, processes in sides.items()}
         found = medians(interleaved(speeds, rounds, warm_up=0 if smoke else 1))
     return _rows(workload, found, cores, rounds)
 
@@ -115,7 +115,9 @@ def _rows(workload: Workload, found: Mapping[str, float], cores: int, rounds: in
     ]
 
 
-def _steps_per_second(processes: Sequence[Process], seconds: float) -> Callable[[], float]:
+def steps_per_second(processes: Sequence[Process], seconds: float) -> Callable[[], float]:
+    """Return a function that lets the processes train together, and returns the sum of their speeds."""
+
     def run() -> float:
         for process in processes:
             process.train(seconds)
@@ -125,17 +127,19 @@ def _steps_per_second(processes: Sequence[Process], seconds: float) -> Callable[
 
 
 @contextlib.contextmanager
-def _forked(workload: Workload, count: int) -> Iterator[list[Process]]:
+def forked(
+    workload: Workload, count: int, variant: Variant = Variant.OURS, environment: Mapping[str, str] = ENVIRONMENT
+) -> Iterator[list[Process]]:
     """Start gpscale's side as a sweep starts its workers."""
     pipes = [(os.pipe(), os.pipe()) for _ in range(count)]
     theirs = [(requests[0], answers[1]) for requests, answers in pipes]
-    server = ForkServer(PRELOAD, ENVIRONMENT, keep=[handle for pair in theirs for handle in pair])
+    server = ForkServer(PRELOAD, environment, keep=[handle for pair in theirs for handle in pair])
     processes = [
         Process(os.fdopen(requests[1], "w"), os.fdopen(answers[0]), server.connection) for requests, answers in pipes
     ]
     try:
         for number, pair in enumerate(theirs):
-            server.start(str(number), serve, workload, *pair)
+            server.start(str(number), serve, workload, variant, *pair)
         yield processes
     finally:
         server.close()

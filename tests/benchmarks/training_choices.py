@@ -1,0 +1,78 @@
+"""What each choice of the training is worth, on one core: the training as it is against the same with one undone.
+
+Rows without a goal tell what was tried and is not done, and where the time of a step goes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from gpscale.execution.local import ENVIRONMENT
+from gpscale.training.data.config import DataConfig
+from gpscale.training.data.store import ImageStore
+from tests.benchmarks.measuring import Goal, Row, Side, interleaved, medians
+from tests.benchmarks.training_ours import PARTS, Variant, step_parts
+from tests.benchmarks.training_speed import forked, steps_per_second
+from tests.benchmarks.training_workload import STORED_PIXELS, Workload
+
+BASE = "mobilevitv2_050@96"
+NO_ALLOCATOR = {name: value for name, value in ENVIRONMENT.items() if "MALLOC" not in name and "GLIBC" not in name}
+
+PAYS = Goal("faster", lambda row: row.ratio > 1)
+
+
+def measure(smoke: bool) -> list[Row]:
+    """Return a row for each choice, then one for the convolutions of a step against all of it."""
+    rounds, seconds = (1, 0.0) if smoke else (5, 4.0)
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        ImageStore.prepare(DataConfig(stored_pixels=STORED_PIXELS), Path(directory), STORED_PIXELS)
+        workload = Workload(directory, "mobilevitv2_050@32" if smoke else BASE, 4 if smoke else 32)
+        settings: Mapping[str, tuple[Variant, Mapping[str, str]]] = {
+            "ours": (Variant.OURS, ENVIRONMENT),
+            "allocator": (Variant.OURS, NO_ALLOCATOR),
+            "order": (Variant.CHANNELS_FIRST, ENVIRONMENT),
+            "optimizer": (Variant.FOREACH_OPTIMIZER, ENVIRONMENT),
+            "average": (Variant.NO_AVERAGE, ENVIRONMENT),
+            "validation": (Variant.VALIDATION, ENVIRONMENT),
+            "folded": (Variant.FOLDED_VALIDATION, ENVIRONMENT),
+        }
+        sides = {
+            name: steps_per_second(stack.enter_context(forked(workload, 1, variant, environment)), seconds)
+            for name, (variant, environment) in settings.items()
+        }
+        found = medians(interleaved(sides, rounds, warm_up=0 if smoke else 1))
+        parts = step_parts(workload, 2 if smoke else 20)
+    speed = {name: workload.batch_size * value for name, value in found.items()}
+    what = f"training {workload.base}, batches of {workload.batch_size}"
+    ours = Side("as it is", "1", speed["ours"])
+    return [
+        *(
+            Row(f"{what}: {choice}", "1/s", ours, Side(undone, "1", speed[name]), goal, rounds)
+            for name, choice, undone, goal in (
+                ("allocator", "freed memory kept, huge pages", "the C library's own settings", PAYS),
+                ("order", "channels last", "channels first", PAYS),
+                ("optimizer", "fused AdamW", "AdamW by torch's foreach", PAYS),
+                ("average", "averaged weights, what they cost", "none", None),
+            )
+        ),
+        Row(
+            what=f"validating {workload.base}: batch norms as they are",
+            unit="1/s",
+            ours=Side("as it is", "1", speed["validation"]),
+            peer=Side("folded into the convolutions", "1", speed["folded"]),
+            goal=None,
+            rounds=rounds,
+        ),
+        Row(
+            what=f"{what}: a step against its convolutions",
+            unit="s",
+            ours=Side("all of it, under torch's profiler", "1", sum(parts.values())),
+            peer=Side("convolutions, forward and backward", "1", parts["convolution"]),
+            goal=None,
+            rounds=1,
+            details={f"{part}, s a step": parts[part] for part in PARTS},
+        ),
+    ]
