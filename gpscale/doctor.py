@@ -181,6 +181,8 @@ def _readers(run: RunDir) -> Iterator[tuple[Path, Callable[[], object], str]]:
         lambda: read_json(run.fidelity_file)["trials"],
         "run `gpscale fidelity` again: it chooses anew, and keeps what it has trained of that choice",
     )
+    for file, again in ((run.diagnostics_file, "diagnose"), (run.regret_file, "regret")):
+        yield file, lambda file=file: read_json(file)["fit"], f"run `gpscale {again}` again"  # type: ignore[misc]
     yield run.pareto_file, lambda: _read_table(run.pareto_file), _FIT_AGAIN
     # a directory of that name with other files is none of ours
     if is_store(run.images):

@@ -120,6 +120,10 @@ class DeviceError(GpscaleError, RuntimeError):
     """A device that a model should run on is not there."""
 
 
+class OutOfMemoryError(GpscaleError, MemoryError):
+    """A model does not fit into the memory of its device."""
+
+
 class RuntimeChoiceError(GpscaleError, ValueError):
     """A runtime cannot run a model, or cannot run it so."""
 

@@ -123,6 +123,28 @@ def hypervolume(macs_ratio: npt.ArrayLike, top1: npt.ArrayLike, reference: tuple
     return float(HV(ref_point=np.array(reference))(np.column_stack([macs_ratio, errors])))
 
 
+def front_probability(macs: npt.ArrayLike, draws: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return how likely each of n architectures is on the front: none with as many MACs or fewer is better.
+
+    Args:
+        macs: Multiply-accumulates, (n,), or their ratios to the base's.
+        draws: Accuracies that they may have, drawn for all of them together, (s, n).
+
+    Returns:
+        Share of the draws, (n,) float64, in [0, 1].
+
+    Example:
+        >>> front_probability([1, 2, 2], [[0.5, 0.6, 0.4], [0.5, 0.4, 0.7]]).tolist()
+        [1.0, 0.5, 0.5]
+    """
+    counts, accuracies = np.asarray(macs), np.asarray(draws, dtype=np.float64)
+    order = np.argsort(counts, kind="stable")
+    best = np.maximum.accumulate(accuracies[:, order], axis=1)
+    # up to the last of those with equal MACs
+    reach = np.searchsorted(counts[order], counts, side="right") - 1
+    return np.asarray(np.mean(accuracies >= best[:, reach], axis=0), dtype=np.float64)
+
+
 def _checked(
     macs_ratio: npt.ArrayLike, top1: npt.ArrayLike, share: float, band: tuple[float, float], floor: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

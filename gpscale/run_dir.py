@@ -5,6 +5,7 @@
       trials/<trial id>/record.json  curve.csv  checkpoint.pt (while training)  log.txt
       images/                        the decoded images, shared by the workers; absent from a shipped study
       study.json surfaces/ pareto.csv rule.json figures/ card.md
+      diagnostics.json regret.json   what `gpscale diagnose` and `gpscale regret` found, and of which fit
       fidelity/                      a run directory of its own: some of the trials, trained for longer; fidelity.json
       validations/<number>/          the same for picks of several rules, scored on the test images; validation.json
       NOTES.md                       written by hand, where there is one; the card quotes it
@@ -160,6 +161,29 @@ class RunDir:
     def study_file(self) -> Path:
         """What `gpscale fit` found: base, ranges, diagnostics."""
         return self.path / "study.json"
+
+    @property
+    def diagnostics_file(self) -> Path:
+        """What `gpscale diagnose` found."""
+        return self.path / "diagnostics.json"
+
+    @property
+    def regret_file(self) -> Path:
+        """What `gpscale regret` found."""
+        return self.path / "regret.json"
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the fit: of its rule and its surface of top-1."""
+        # not above: recommend() does without its libraries
+        
+        # imported here because a recommendation, which does without it, should not wait for it
+        import hashlib
+
+        digest = hashlib.sha256()
+        for file in (self.rule_file, self.surface_file("top1")):
+            digest.update(file.read_bytes() if file.exists() else b"")
+        return digest.hexdigest()[:16]
 
     @property
     def rule_file(self) -> Path:

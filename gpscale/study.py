@@ -8,6 +8,7 @@ import html
 import logging
 import os
 from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -90,7 +91,7 @@ class Study(PlotMethods):
     def _repr_html_(self) -> str:
         lines = [f"<b>{html.escape(repr(self))}</b>"]
         if self.run.study_file.exists():
-            lines += [html.escape(verdict) for verdict in self._verdicts()]
+            lines += [html.escape(verdict) for verdict in self.verdicts]
         return "".join(f"<p>{line}</p>" for line in lines) + self.trials.html(_MAIN_COLUMNS, rows=12)
 
     @property
@@ -238,16 +239,41 @@ class Study(PlotMethods):
         return values
 
     @functools.cached_property
-    def pareto(self) -> pd.DataFrame:
-        """The Pareto set: the surviving trials ordered by MACs, with `rank` (1 = not dominated).
+    def diagnosis(self) -> Mapping[str, Any] | None:
+        """What `gpscale diagnose` found of this fit, as JSON values; None where it was not run since.
 
-        Ranks are by measured top-1, or by what else the sweep's `fit.pareto_values` says.
+        `hidden_band` (`comparison.hidden_band`) and `sensitivity` (`surrogate.sensitivity`), each with `missing`: why
+        the study cannot have it, else empty.
+        """
+        return self._found_of_this_fit(self.run.diagnostics_file)
+
+    @functools.cached_property
+    def regret(self) -> Mapping[str, Any] | None:
+        """What `gpscale regret` found of this fit, as JSON values (`comparison.regret`); None where not run since."""
+        return self._found_of_this_fit(self.run.regret_file)
+
+    def _found_of_this_fit(self, file: Path) -> Mapping[str, Any] | None:
+        if not file.exists():
+            return None
+        values: Mapping[str, Any] = read_stored(file, "what was found of a fit", dict)
+        return values if values.get("fit") == self.run.fingerprint else None
+
+    @functools.cached_property
+    def pareto(self) -> pd.DataFrame:
+        """The Pareto set: the surviving trials ordered by MACs, with `rank` (1 = not dominated) and `on_front`.
+
+        `on_front` is how likely it is, by the surface, that no finished architecture with as many MACs or fewer is
+        better, were the noise of all trainings averaged away. Ranks are by measured top-1, or by what else the sweep's
+        `fit.pareto_values` says.
         """
         if self.facts["pareto"] is None:
             raise FitError(f"Study {self.name!r} has no Pareto set: {self.facts['rule_missing']}")
         ranks = pd.Series(self.facts["pareto"]["ranks"], name="rank")
         chosen = self.finished[self.finished["id"].isin(self.facts["pareto"]["survivors"])]
-        return chosen.assign(rank=chosen["id"].map(ranks)).reset_index(drop=True)
+        chosen = chosen.assign(rank=chosen["id"].map(ranks)).reset_index(drop=True)
+        # fits of an earlier version have no probabilities
+        likely = self.facts["pareto"].get("on_front")
+        return chosen.assign(on_front=chosen["id"].map(likely)) if likely else chosen
 
     def joint_surface(self, outcome: str = "top1") -> Surface:
         """Return the fitted surface of `"top1"` or `"top5"` over the factors that the sweep varied.
@@ -334,7 +360,7 @@ class Study(PlotMethods):
         summary = {
             **facts,
             "study": self.name,
-            "verdicts": self._verdicts(),
+            "verdicts": self.verdicts,
             "rule": [],
             "recommendations": [],
             "fidelity": self.fidelity,
@@ -371,8 +397,13 @@ class Study(PlotMethods):
     def _reasons(self, state: TrialState) -> list[dict[Hashable, Any]]:
         return self.trials.loc[self.trials["state"] == state, ["id", "reason", "detail"]].to_dict("records")
 
-    def _verdicts(self) -> list[str]:
-        return [scores["verdict"] for scores in self.facts["diagnostics"].values() if scores]
+    @property
+    def verdicts(self) -> list[str]:
+        """What the last fit says of its surfaces, two sentences each: what they know, and what their intervals hold."""
+        from gpscale.surrogate.diagnostics import Diagnostics
+
+        found = [Diagnostics.from_dict(scores) for scores in self.facts["diagnostics"].values() if scores]
+        return [sentence for one in found for sentence in (one.verdict, one.calibration)]
 
     def _rule_row(self, c: float) -> dict[str, Any] | None:
         try:

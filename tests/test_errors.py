@@ -17,7 +17,7 @@ CHILDREN = GpscaleError.__subclasses__()
 @pytest.mark.parametrize("child", CHILDREN)
 def test_every_error_is_also_a_builtin_error(child: type[GpscaleError]) -> None:
     assert getattr(errors, child.__name__) is child
-    assert issubclass(child, ValueError | LookupError | RuntimeError | ImportError | OSError)
+    assert issubclass(child, ValueError | LookupError | RuntimeError | ImportError | OSError | MemoryError)
 
 
 def test_an_unknown_name_lists_the_known_ones_and_the_nearest() -> None:

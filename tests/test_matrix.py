@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
+from typing import Any
 
 import pytest
 import torch
 
 from gpscale import families, matrix
 from gpscale.errors import UnknownNameError
+from gpscale.export import onnx_format
 from gpscale.families.named import FamilyModel
 from gpscale.matrix import COLUMNS, Cell, try_families
 from tests.cli.command import gpscale_here
@@ -53,6 +56,23 @@ def test_a_wrong_count_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     ((_, cells),) = try_families(["mobilenetv1"])
     assert cells["count"].works is False
     assert "closed form" in cells["count"].text
+
+
+def test_a_layer_that_is_lost_in_onnx_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = onnx_format.Writer.write
+
+    def lossy(writer: onnx_format.Writer, model: torch.nn.Module, *arguments: Any) -> dict[str, Any]:
+        broken = copy.deepcopy(model)
+        convolutions = [module for module in broken.modules() if isinstance(module, torch.nn.Conv2d)]
+        torch.nn.init.zeros_(convolutions[len(convolutions) // 2].weight)
+        return write(writer, broken, *arguments)
+
+    monkeypatch.setattr(matrix, "COLUMNS", {name: COLUMNS[name] for name in ("train a step", "ONNX")})
+    monkeypatch.setattr(onnx_format.Writer, "write", lossy)
+    # after a step of training, its logits are within 1e-3 of each other
+    ((_, cells),) = try_families(["efficientvit_msra"])
+    assert cells["train a step"].works
+    assert cells["ONNX"].works is False
 
 
 def test_without_onnxruntime_its_column_says_so_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:

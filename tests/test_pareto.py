@@ -139,3 +139,16 @@ def test_too_few_trials_inside_are_counted_in_the_error() -> None:
 def test_illegal_input_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(FitError, match=message):
         pareto.select(**{"macs_ratio": [0.3, 0.5, 0.9], "top1": [0.5, 0.6, 0.7], **change})
+
+
+def test_the_chance_of_being_on_the_front_counts_the_draws_in_which_nothing_as_cheap_is_better() -> None:
+    generator = np.random.default_rng(0)
+    macs = generator.integers(1, 6, 12)
+    draws = generator.normal(0.5, 0.1, (200, 12))
+    expected = [np.mean([draw[i] >= draw[macs <= macs[i]].max() for draw in draws]) for i in range(12)]
+    np.testing.assert_array_equal(pareto.front_probability(macs, draws), expected)
+
+
+def test_the_cheapest_is_on_the_front_for_sure_and_a_cheaper_and_surely_better_one_keeps_others_off() -> None:
+    draws = np.random.default_rng(0).normal([0.5, 0.6, 0.5], 0.001, (100, 3))
+    assert pareto.front_probability([1.0, 2.0, 3.0], draws).tolist() == [1.0, 1.0, 0.0]

@@ -81,7 +81,7 @@ def plot_growth(timed: Benchmark, growths: Sequence[Growth]) -> Figure:
         growths: The models.
     """
     with style():
-        figure = new_figure(1, 2.9 + 0.14 * len(growths))
+        figure = new_figure(1, 2.9 + 0.28 * len(growths))
         caption(
             figure,
             f"{_where(timed)}. Marks: median, bars: 10th to 90th percentile; lines: side to the power of the exponent",
@@ -122,7 +122,8 @@ def plot_growth(timed: Benchmark, growths: Sequence[Growth]) -> Figure:
 
 def _label(growth: Growth) -> str:
     interval = f" ({growth.interval[0]:.2f} to {growth.interval[1]:.2f})" if growth.interval else ""
-    return f"{growth.model}: exponent {growth.exponent:.2f}{interval}, MACs {growth.macs_exponent:.2f}"
+    # in two lines, because one is too long for the figure
+    return f"{growth.model}\nexponent {growth.exponent:.2f}{interval}, MACs {growth.macs_exponent:.2f}"
 
 
 def _where(timed: Benchmark) -> str:

@@ -65,9 +65,38 @@ class ImportedTiming:
         """Images over seconds."""
         return 1e3 * self.batch / self.mean_ms
 
+    @property
+    def place(self) -> str:
+        """Where and how it was taken, in words; timings of one place can be compared with each other."""
+        threads = f"{self.threads} thread{'' if self.threads == '1' else 's'}" if self.threads else ""
+        batch = f"batch {self.batch}" if self.batch > 1 else ""
+        return ", ".join(filter(None, (self.device, self.runtime, threads, self.dtype, batch))) or "elsewhere"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the timing as JSON values."""
         return {**dataclasses.asdict(self), "images_per_second": self.images_per_second}
+
+
+def by_place(timings: Sequence[ImportedTiming], models: Sequence[str]) -> dict[str, dict[str, ImportedTiming]]:
+    """Sort timings of some models by where they were taken.
+
+    Args:
+        timings: Of any models.
+        models: Names with their sizes; others are left out.
+
+    Returns:
+        Timings by place and model, the places in the order of the timings; of several that one place has of a model,
+        the last.
+
+    Example:
+        >>> by_place([], ["edgevit_xxs@224"])
+        {}
+    """
+    found: dict[str, dict[str, ImportedTiming]] = {}
+    for timing in timings:
+        if timing.model in models:
+            found.setdefault(timing.place, {})[timing.model] = timing
+    return found
 
 
 def read_timings(file: Path, num_classes: int = 1000) -> list[ImportedTiming]:

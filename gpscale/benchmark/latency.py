@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gpscale import runtimes
 from gpscale.benchmark.allocator import freed_memory_kept
 from gpscale.benchmark.energy import EnergyMeter, find_meter
+from gpscale.benchmark.memory import within_memory
 from gpscale.benchmark.protocol import PROTOCOLS, Protocol
 from gpscale.benchmark.timing import Timing, time_in_turns
 from gpscale.execution.machine import cpu_model, describe_machine
@@ -69,21 +70,34 @@ class Benchmark:
     rows: tuple[Timed, ...]
     energy: EnergyMeter
 
+    @property
+    def shared(self) -> bool:
+        """Whether others have used the cores meanwhile, as far as one thread on the CPU can tell."""
+        alone = self.conditions["device"] == "cpu" and self.protocol.threads == 1
+        return alone and any(row.timing.shared for row in self.rows)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the benchmark as JSON values."""
         first = self.rows[0].timing
         rows = []
         for row in self.rows:
-            ratio = dict(zip(("median", "low", "high"), row.timing.ratio_to(first), strict=True))
+            ratio = _ratio(row.timing, first)
+            cpu_ratio = _ratio(row.timing.processor, first.processor)
             folded = None if row.folded is None else dict(zip(("folded", "left"), row.folded, strict=True))
             counts = {"model": row.model, "macs": row.macs, "params": row.params}
-            rows.append({**counts, **row.timing.to_dict(), "over_first": ratio, "batch_norms": folded})
+            ratios = {"over_first": ratio, "cpu_over_first": cpu_ratio}
+            rows.append({**counts, **row.timing.to_dict(), **ratios, "batch_norms": folded})
         return {
             "protocol": dataclasses.asdict(self.protocol),
             "conditions": self.conditions,
+            "cores_shared": self.shared,
             "energy": {"counter": self.energy.name or None, "reason": self.energy.reason or None},
             "models": rows,
         }
+
+
+def _ratio(timing: Timing, first: Timing) -> dict[str, float]:
+    return dict(zip(("median", "low", "high"), timing.ratio_to(first), strict=True))
 
 
 def bench(
@@ -109,6 +123,7 @@ def bench(
         DeviceError: The device is not there.
         ImageSizeError: A model cannot take images of its size.
         MissingPackageError: The runtime is not installed.
+        OutOfMemoryError: A model does not fit into memory.
         RuntimeChoiceError: The runtime cannot run a model.
         UnknownNameError: There is no such model, runtime or device.
 
@@ -124,18 +139,17 @@ def bench(
     counts = {name: model.count(num_classes) for name, model in found.items()}
     conditions = _conditions(runtime, device, protocol.threads, chosen.versions())
     meter = find_meter(device)
-    sessions: dict[str, Session] = {}
+    runs: dict[str, Callable[[], None]] = {}
     folded: dict[str, tuple[int, int] | None] = {}
     with threads_kept(), freed_memory_kept() as kept:
         conditions["freed_memory"] = "kept" if kept else "as the C library does"
         for name, model in found.items():
             tell(f"preparing {name} ...")
-            built, folded[name] = open_model(model, protocol, runtime, num_classes)
-            images = random_images(model, protocol)
-            sessions[name] = chosen.open(built, images, device=device, threads=protocol.threads)
+            _, session, folded[name] = open_session(model, protocol, runtime, device, num_classes)
+            runs[name] = within_memory(session.run, model, protocol, device)
         tell(f"timing {len(found)} model{'s' if len(found) > 1 else ''} ...")
         timings = time_in_turns(
-            {name: session.run for name, session in sessions.items()},
+            runs,
             protocol.runs,
             protocol.rounds,
             protocol.warm_up,
@@ -149,15 +163,32 @@ def bench(
     return Benchmark(protocol, conditions, rows, meter)
 
 
-def open_model(
-    model: NamedModel, protocol: Protocol, runtime: str, num_classes: int
-) -> tuple[nn.Module, tuple[int, int] | None]:
-    """Build a model in the form that is deployed, with random weights.
+def open_session(
+    model: NamedModel, protocol: Protocol, runtime: str, device: str, num_classes: int
+) -> tuple[nn.Module, Session, tuple[int, int] | None]:
+    """Build a model in the form that is deployed, with random weights, and hand it to a runtime with random images.
 
     Returns:
-        It, in evaluation mode; and how many batch normalisations were folded and how many were left, None where the
-        protocol folds none, or leaves it to the runtime.
+        It, in evaluation mode; what runs it; and how many batch normalisations were folded and how many were left, None
+        where the protocol folds none, or leaves it to the runtime.
+
+    Raises:
+        OutOfMemoryError: It does not fit into memory.
+        RuntimeChoiceError: The runtime cannot take it.
     """
+
+    def opened() -> tuple[nn.Module, Session, tuple[int, int] | None]:
+        images = _random_images(model, protocol)
+        built, folded = _build(model, images[:1], protocol, runtime, num_classes)
+        session = runtimes.get(runtime).open(built, images, device=device, threads=protocol.threads)
+        return built, session, folded
+
+    return within_memory(opened, model, protocol, device)()
+
+
+def _build(
+    model: NamedModel, image: NDArray[np.float32], protocol: Protocol, runtime: str, num_classes: int
+) -> tuple[nn.Module, tuple[int, int] | None]:
     import torch
 
     from gpscale.runtimes.folding import fold_batch_norms
@@ -167,11 +198,11 @@ def open_model(
         built = model.inference_form(model.build(num_classes).eval()).eval()
     if not protocol.fold or runtime != "torch":
         return built, None
-    folded = fold_batch_norms(built, torch.from_numpy(random_images(model, protocol)[:1]))
+    folded = fold_batch_norms(built, torch.from_numpy(image))
     return folded.model, (folded.folded, folded.left)
 
 
-def random_images(model: NamedModel, protocol: Protocol) -> NDArray[np.float32]:
+def _random_images(model: NamedModel, protocol: Protocol) -> NDArray[np.float32]:
     """Return what models are timed on, shape (batch, 3, height, width), float32, standard normal."""
     shape = (protocol.batch, 3, *model.image_size)
     return np.random.default_rng(SEED).standard_normal(shape, dtype=np.float32)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpscale import runtimes
 from gpscale.benchmark.allocator import freed_memory_kept
-from gpscale.benchmark.latency import Benchmark, Tell, bench, open_model, random_images, threads_kept
+from gpscale.benchmark.latency import Benchmark, Tell, bench, open_session, threads_kept
+from gpscale.benchmark.memory import within_memory
 from gpscale.benchmark.operator_classes import CLASSES, classify, is_memory_bound
 from gpscale.benchmark.protocol import Protocol
 from gpscale.benchmark.timing import rotated, split_runs
@@ -130,10 +130,9 @@ def break_down(
         for row in timed.rows:
             tell(f"profiling {row.model} ...")
             model = find_model(row.model)
-            built, _ = open_model(model, protocol, "torch", num_classes)
-            images = random_images(model, protocol)
-            session = runtimes.get("torch").open(built, images, device=device, threads=protocol.threads)
-            profilers.append(Profiler(row.model, built, session.run, device, warm_up=protocol.warm_up))
+            built, session, _ = open_session(model, protocol, "torch", device, num_classes)
+            run = within_memory(session.run, model, protocol, device)
+            profilers.append(Profiler(row.model, built, run, device, warm_up=protocol.warm_up))
         for number, size in enumerate(split_runs(runs, ROUNDS)):
             for profiler in rotated(profilers, number):
                 profiler.collect(size)

@@ -26,6 +26,7 @@ class Growth:
         exponent: Fitted by least squares on logarithms of medians; 2 is in proportion to the number of pixels.
         interval: Its 95 % interval; None of two sizes.
         macs_exponent: That of the MACs.
+        cpu_exponent: That of medians of processor time.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Growth:
     exponent: float
     interval: tuple[float, float] | None
     macs_exponent: float
+    cpu_exponent: float
 
     @property
     def medians(self) -> list[float]:
@@ -47,6 +49,7 @@ class Growth:
             "exponent": self.exponent,
             "interval": self.interval,
             "macs_exponent": self.macs_exponent,
+            "cpu_exponent": self.cpu_exponent,
             "sizes": [
                 {"pixels": side, "macs": row.macs, "params": row.params, **row.timing.to_dict()}
                 for side, row in zip(self.pixels, self.rows, strict=True)
@@ -110,7 +113,8 @@ def measure_growth(
         medians = [row.timing.percentiles["p50"] for row in rows]
         exponent, interval = fit_exponent(sides, medians)
         macs_exponent, _ = fit_exponent(sides, [row.macs for row in rows])
-        found.append(Growth(name, tuple(sides), rows, exponent, interval, macs_exponent))
+        cpu_exponent, _ = fit_exponent(sides, [row.timing.processor.percentiles["p50"] for row in rows])
+        found.append(Growth(name, tuple(sides), rows, exponent, interval, macs_exponent, cpu_exponent))
     return timed, found
 
 

@@ -13,23 +13,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PERCENTILES = (10, 50, 90, 99)
+_OWN_SHARE = 0.8
+"""Of a core, below which others have used it too."""
 
 Thing = TypeVar("Thing")
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Wall times of one thing.
+    """Times of one thing.
 
     Attributes:
-        rounds: Seconds of each run, by round.
+        rounds: Wall time of each run, seconds, by round.
+        cpu: Processor time of this process in each run, seconds, all threads together, by round.
         batch: Images of one run.
         joules: Energy of each round where it was measured, idle power taken off, else empty.
     """
 
     rounds: tuple[tuple[float, ...], ...]
+    cpu: tuple[tuple[float, ...], ...]
     batch: int = 1
     joules: tuple[float, ...] = ()
+
+    @property
+    def processor(self) -> Timing:
+        """The same of processor time.
+
+        Where others use the cores too, a long run waits for one more often than a short run, so that ratios of wall
+        times are unfair to the slower thing, in turns as well; those of processor times are not.
+        """
+        return Timing(self.cpu, self.cpu, self.batch)
+
+    @property
+    def own_share(self) -> float:
+        """Processor time over wall time, of all runs together."""
+        return float(self.processor.seconds.sum() / self.seconds.sum())
+
+    @property
+    def shared(self) -> bool:
+        """Whether a single thread that has nothing else to wait for had to wait for a core.
+
+        Example:
+            >>> Timing(((0.1, 0.3),), ((0.1, 0.1),)).shared
+            True
+        """
+        return self.own_share < _OWN_SHARE
 
     @property
     def seconds(self) -> NDArray[np.float64]:
@@ -56,7 +84,7 @@ class Timing:
         """Percentiles of the seconds of a run: p10, p50, p90, p99.
 
         Example:
-            >>> Timing(((0.1, 0.2, 0.3),)).percentiles["p50"]
+            >>> Timing(((0.1, 0.2, 0.3),), ((0.1, 0.1, 0.1),)).percentiles["p50"]
             0.2
         """
         return {f"p{at}": float(np.percentile(self.seconds, at)) for at in _PERCENTILES}
@@ -78,7 +106,8 @@ class Timing:
             Median, lowest and highest of the rounds' ratios; above 1 this takes longer.
 
         Example:
-            >>> Timing(((2.0,), (3.0,))).ratio_to(Timing(((1.0,), (1.0,))))
+            >>> one, two = ((1.0,), (1.0,)), ((2.0,), (3.0,))
+            >>> Timing(two, one).ratio_to(Timing(one, one))
             (2.5, 2.0, 3.0)
         """
         ratios = [float(np.median(a) / np.median(b)) for a, b in zip(self.rounds, other.rounds, strict=True)]
@@ -92,7 +121,10 @@ class Timing:
             **{f"{name}_ms": 1e3 * value for name, value in self.percentiles.items()},
             "images_per_second": self.images_per_second,
             "joules_per_image": self.joules_per_image,
+            "cpu_p50_ms": 1e3 * self.processor.percentiles["p50"],
+            "own_share": self.own_share,
             "runs_ms": [[1e3 * value for value in part] for part in self.rounds],
+            "runs_cpu_ms": [[1e3 * value for value in part] for part in self.cpu],
         }
 
 
@@ -133,7 +165,8 @@ def time_in_turns(
         on_round: Called with the rounds that are done and all of them.
     """
     names = list(calls)
-    found: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
+    walls: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
+    cpu: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
     joules: dict[str, list[float]] = {name: [] for name in names}
     with _without_garbage_collection():
         for call in calls.values():
@@ -142,25 +175,30 @@ def time_in_turns(
         sizes = split_runs(runs, rounds)
         for number, size in enumerate(sizes):
             for name in rotated(names, number):
-                times, energy = _turn(calls[name], size, read_energy)
-                found[name].append(times)
+                wall, own, energy = _turn(calls[name], size, read_energy)
+                walls[name].append(wall)
+                cpu[name].append(own)
                 if read_energy is not None:
-                    joules[name].append(max(0.0, energy - idle_watts * sum(times)))
+                    joules[name].append(max(0.0, energy - idle_watts * sum(wall)))
             on_round(number + 1, len(sizes))
-    return {name: Timing(tuple(found[name]), batch, tuple(joules[name])) for name in names}
+    return {name: Timing(tuple(walls[name]), tuple(cpu[name]), batch, tuple(joules[name])) for name in names}
 
 
 def _turn(
     call: Callable[[], object], runs: int, read_energy: Callable[[], float] | None
-) -> tuple[tuple[float, ...], float]:
+) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    """Return wall time and processor time of each run, seconds, and the energy of all, joules."""
     call()
-    times = []
+    walls, cpu = [], []
     before = read_energy() if read_energy is not None else 0.0
     for _ in range(runs):
-        begin = time.perf_counter_ns()
+        # reading the processor time takes longer, so it is not in the wall time
+        begin_cpu, begin = time.process_time_ns(), time.perf_counter_ns()
         call()
-        times.append((time.perf_counter_ns() - begin) / 1e9)
-    return tuple(times), (read_energy() - before if read_energy is not None else 0.0)
+        end, end_cpu = time.perf_counter_ns(), time.process_time_ns()
+        walls.append((end - begin) / 1e9)
+        cpu.append(max(1, end_cpu - begin_cpu) / 1e9)
+    return tuple(walls), tuple(cpu), (read_energy() - before if read_energy is not None else 0.0)
 
 
 def rotated(things: Sequence[Thing], by: int) -> list[Thing]:

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from gpscale import __version__
-from gpscale.cli import completion, models
-from gpscale.cli.options import Json
+from gpscale.cli import completion, evidence, models
+from gpscale.cli.options import Json, Run
 from gpscale.errors import GpscaleError
 from gpscale.trial import FailureReason
 
@@ -28,10 +28,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Run = Annotated[
-    str,
-    typer.Argument(metavar="RUN", help="Run directory, or a shipped study's name.", autocompletion=completion.studies),
-]
 OwnRun = Annotated[
     str,
     typer.Argument(metavar="RUN", help="Run directory; it is written into.", autocompletion=completion.runs),
@@ -44,6 +40,12 @@ Retry = Annotated[
         metavar="REASON",
         help=f"Run trials again that failed for this reason: {', '.join(FailureReason)}; may be repeated.",
         autocompletion=completion.reasons,
+    ),
+]
+Transfer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STUDY", help="Another study, whose rule is tried on this base, too.", autocompletion=completion.studies
     ),
 ]
 Runs = Annotated[Path, typer.Option("--runs", help="Directory of the run directories.")]
@@ -253,6 +255,7 @@ def validate(
     new: Annotated[
         bool, typer.Option("--new", help="Begin a new version, with what the rules pick now; all versions are kept.")
     ] = False,
+    transfer: Transfer = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default: one per core.")] = None,
     executor: Annotated[str, typer.Option(help="Where trainings run: local or ray.")] = "local",
     address: Annotated[
@@ -272,27 +275,10 @@ def validate(
 
     study, shares = validating.study_and_shares(run, budgets)
     if dry_run:
-        validating.dry_run(study, shares, rules, seeds, new=new, as_json=json)
+        validating.dry_run(study, shares, rules, seeds, new=new, transfer=transfer, as_json=json)
     else:
         where = ExecutorOptions(executor, workers, address)
-        validating.validate(study, shares, rules, seeds, where, set, retry, new=new, as_json=json)
-
-
-@app.command()
-def replay(
-    run: Run,
-    stop: Annotated[str, typer.Option(metavar="dominated", help="Rule that ends trials early.")] = "dominated",
-    workers: Annotated[int, typer.Option(min=1, help="Trials at a time; with many a trial is stopped later.")] = 1,
-    bootstrap: Annotated[int, typer.Option(min=2, max=10_000, help="Resamples of the trials.")] = 1000,
-    json: Json = False,
-) -> None:
-    """Show what ending trials early would have saved and lost.
-
-    Replays the learning curves of a study in the order of its plan; trains nothing and writes nothing.
-    """
-    from gpscale.cli import replaying
-
-    replaying.replay(run, stop, workers, bootstrap, as_json=json)
+        validating.validate(study, shares, rules, seeds, where, set, retry, new=new, transfer=transfer, as_json=json)
 
 
 @app.command()
@@ -355,12 +341,13 @@ def rules(
         ),
     ] = [],  # noqa: B006
     seed: Annotated[int, typer.Option(min=0, help="Decides what the random rule draws.")] = 0,
+    transfer: Transfer = None,
     json: Json = False,
 ) -> None:
     """Show what our rule and others would build for a budget."""
     from gpscale.cli import ruling
 
-    ruling.rules(study, macs, rule, seed, as_json=json)
+    ruling.rules(study, macs, rule, seed, transfer=transfer, as_json=json)
 
 
 @app.command()
@@ -396,6 +383,7 @@ def schema() -> None:
     starting.schema()
 
 
+app.add_typer(evidence.app)
 app.add_typer(models.app)
 
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gpscale.benchmark.imported import ImportedTiming
+from gpscale.benchmark.imported import ImportedTiming, by_place
 from gpscale.benchmark.latency import Benchmark, Timed
 from gpscale.benchmark.operator_classes import CLASSES
 from gpscale.benchmark.operators import Breakdown
 from gpscale.benchmark.resolutions import Growth
+from gpscale.benchmark.timing import Timing
 from gpscale.cli.output import console
 from gpscale.units import format_macs
 
 _SHORT = {"convolution": "conv.", "normalisation": "norm.", "activation": "act."}
 
+_OVER = "over the first"
 _SHOWN = 10
 """Operators that are printed of each model."""
 
 
 def print_timings(found: Benchmark | None, imported: Sequence[ImportedTiming]) -> None:
-    """Print models that were timed here, and those that were timed elsewhere below them."""
+    """Print models that were timed here, beside them what other places have of them, and below all of the others."""
     if found is not None:
         print_conditions(found)
         _print_timed(found)
+        _print_others(found, imported)
     if imported:
         print("\ntimed elsewhere:" if found is not None else "timed elsewhere:")
         _print_imported(imported)
@@ -33,12 +37,12 @@ def _print_timed(found: Benchmark) -> None:
     several = len(found.rows) > 1
     energy = bool(found.rows[0].timing.joules)
     table = _table("model", "parameters", "MACs", "mean", "sd", "p10", "p50", "p90", "p99", "images/s")
-    for head in [*(["J/image"] if energy else []), *(["over the first"] if several else [])]:
+    for head in [*(["J/image"] if energy else []), *([_OVER] if several else [])]:
         table.add_column(head, justify="right")
     for row in found.rows:
         table.add_row(*_cells(row, found, several=several))
     console().print(table)
-    compared = "; over the first: median of the rounds' ratios (lowest to highest)" if several else ""
+    compared = f"; {_OVER}: median of the rounds' ratios (lowest to highest)" if several else ""
     print(f"times of a run in ms; the protocol is about the {found.protocol.statistic}{compared}")
     if found.energy.name:
         print(f"energy: {found.energy.name}, power of the idle machine taken off")
@@ -54,16 +58,63 @@ def _cells(row: Timed, found: Benchmark, *, several: bool) -> list[str]:
     if timing.joules_per_image is not None:
         cells.append(f"{timing.joules_per_image:.3g}")
     if several:
-        middle, low, high = timing.ratio_to(found.rows[0].timing)
-        cells.append(f"{middle:.2f} ({low:.2f} to {high:.2f})")
+        cells.append(_ratio(timing, found.rows[0].timing))
     return cells
+
+
+def _ratio(timing: Timing, first: Timing) -> str:
+    middle, low, high = timing.ratio_to(first)
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _print_others(found: Benchmark, imported: Sequence[ImportedTiming]) -> None:
+    """Print processor times where the cores were shared, and times of other places where there are any."""
+    elsewhere = by_place(imported, [row.model for row in found.rows])
+    if not (found.shared or elsewhere):
+        return
+    print()
+    first = found.rows[0]
+    columns = 2 if len(found.rows) > 1 else 1  # a single model is compared with none
+    heads = [(name, _OVER)[:columns] for name in (*(["processor time"] if found.shared else []), *elsewhere)]
+    table = _table("model", *itertools.chain(*heads))
+    for row in found.rows:
+        own = row.timing.processor
+        cells = [(_milliseconds(own.percentiles["p50"]), _ratio(own, first.timing.processor))] if found.shared else []
+        cells += [_of_other_place(timings, row.model, first.model) for timings in elsewhere.values()]
+        table.add_row(row.model, *(text for pair in cells for text in pair[:columns]))
+    console().print(table)
+    if elsewhere:
+        print("other places: means, in ms")
+    _print_shared(found, "processor time (medians, in ms)")
+
+
+def _of_other_place(timings: Mapping[str, ImportedTiming], model: str, first: str) -> tuple[str, str]:
+    """Return the time that another place has of a model, and how it compares with the first model there."""
+    own, other = timings.get(model), timings.get(first)
+    return (
+        "-" if own is None else f"{own.mean_ms:,.2f}",
+        "-" if own is None or other is None else f"{own.mean_ms / other.mean_ms:.2f}",
+    )
+
+
+def _print_shared(found: Benchmark, instead: str) -> None:
+    """Say that others have used the cores, if they have, and what they have not changed."""
+    if found.shared:
+        shares = [f"{share:.0%}" for share in sorted(row.timing.own_share for row in found.rows)]
+        had = shares[0] if shares[0] == shares[-1] else f"{shares[0]} to {shares[-1]}"
+        print(
+            f"the cores were shared: a run had one for {had} of its time, and long runs wait more often than short "
+            f"ones; compare models by {instead}"
+        )
 
 
 def _print_imported(rows: Sequence[ImportedTiming]) -> None:
     table = _table("model", "parameters", "MACs", "mean", "sd", "batch", "images/s")
-    for head in ("device", "runtime", "threads", "dtype", "runs", "source"):
+    for head in ("device", "runtime", "threads", "dtype", "runs", "of"):
         table.add_column(head)
+    sources: dict[str, int] = {}
     for row in rows:
+        source = f"[{sources.setdefault(row.source, len(sources) + 1)}]" if row.source else "-"
         table.add_row(
             row.model,
             format_macs(row.params),
@@ -72,9 +123,12 @@ def _print_imported(rows: Sequence[ImportedTiming]) -> None:
             "-" if row.sd_ms is None else f"{row.sd_ms:,.2f}",
             str(row.batch),
             f"{row.images_per_second:,.1f}",
-            *(text or "-" for text in (row.device, row.runtime, row.threads, row.dtype, row.runs, row.source)),
+            *(text or "-" for text in (row.device, row.runtime, row.threads, row.dtype, row.runs)),
+            source,
         )
     console().print(table)
+    for source, number in sources.items():
+        print(f"[{number}] {source}")
 
 
 def print_breakdowns(timed: Benchmark, breakdowns: Sequence[Breakdown]) -> None:
@@ -97,6 +151,7 @@ def print_breakdowns(timed: Benchmark, breakdowns: Sequence[Breakdown]) -> None:
         "runs); unassigned: in no operator, but in Python between them and in the profiler itself; memory bound: share "
         "of operators without convolution or product of matrices in the time of all operators"
     )
+    _print_shared(timed, "a repetition on an idle machine")
     for found in breakdowns:
         print(f"\n{found.model}: the {_SHOWN} that take longest, of {len(found.rows)} operators in modules")
         rows = _table("ms", "share", "calls")
@@ -111,15 +166,18 @@ def print_breakdowns(timed: Benchmark, breakdowns: Sequence[Breakdown]) -> None:
 def print_growth(timed: Benchmark, growths: Sequence[Growth]) -> None:
     """Print medians at each size, and how they grow."""
     print_conditions(timed)
-    table = _table("model", *(f"{side} px" for side in growths[0].pixels), "exponent", "95 % interval", "of the MACs")
+    heads = ["exponent", "95 % interval", "of the MACs", *(["of processor time"] if timed.shared else [])]
+    table = _table("model", *(f"{side} px" for side in growths[0].pixels), *heads)
     for found in growths:
         interval = "-" if found.interval is None else f"{found.interval[0]:.2f} to {found.interval[1]:.2f}"
         medians = map(_milliseconds, found.medians)
-        table.add_row(found.model, *medians, f"{found.exponent:.2f}", interval, f"{found.macs_exponent:.2f}")
+        others = [found.macs_exponent, *([found.cpu_exponent] if timed.shared else [])]
+        table.add_row(found.model, *medians, f"{found.exponent:.2f}", interval, *(f"{one:.2f}" for one in others))
     console().print(table)
     print(
         "median of a run in ms, and the power of the image's side that it grows with: 2 is in proportion to the pixels"
     )
+    _print_shared(timed, "the exponent of processor time")
 
 
 def print_conditions(found: Benchmark) -> None:

@@ -67,6 +67,8 @@ def _bench(models: Sequence[str], how: How, imported: Sequence[Path], *, as_json
     timed = time_models(models, how.resolve(), runtime=how.runtime, **_options(how)) if models else None
     if as_json:
         own = timed.to_dict() if timed is not None else {"models": []}
+        for row in own["models"]:
+            row["elsewhere"] = [other.to_dict() for other in others if other.model == row["model"]]
         print_json({**own, "imported": [other.to_dict() for other in others]})
     else:
         bench_tables.print_timings(timed, others)

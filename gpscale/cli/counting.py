@@ -125,7 +125,7 @@ def families(family: str | None, num_classes: int, *, trained: bool, as_json: bo
 def _cells(row: Listed, notes: dict[str, int]) -> list[str]:
     printed = row.printed
     where = "" if printed is None else printed.where
-    if printed is not None and (note := printed.why or ("" if row.reproduced else "no reason known")):
+    for note in () if printed is None else filter(None, (printed.why, printed.note)):
         where += f" [{notes.setdefault(note, len(notes) + 1)}]"
     model = row.model if row.form == "deployed" else f"{row.model} as {row.form}"
     return [

@@ -57,10 +57,11 @@ def _parity(parity: Parity, data: str) -> str:
 
 
 def _latency(latency: Latency) -> str:
+    exported_cpu, torch_cpu = latency.cpu
     busy = "; others used the processor meanwhile, so take the processor times" if latency.shared else ""
     return (
         f"{_median(latency.exported)} ms, torch {_median(latency.torch)} ms; of the processor "
-        f"{1e3 * latency.exported_cpu:.2f} ms, torch {1e3 * latency.torch_cpu:.2f} ms; medians of {PROTOCOL.runs} runs "
+        f"{1e3 * exported_cpu:.2f} ms, torch {1e3 * torch_cpu:.2f} ms; medians of {PROTOCOL.runs} runs "
         f"in turns, batch {PROTOCOL.batch}, {PROTOCOL.threads} thread, {latency.processor}{busy}"
     )
 

@@ -14,11 +14,13 @@ from gpscale.study import Study
 from gpscale.units import format_macs, parse_macs
 
 
-def rules(study: str | None, macs: Sequence[str], names: Sequence[str], seed: int, *, as_json: bool) -> None:
+def rules(
+    study: str | None, macs: Sequence[str], names: Sequence[str], seed: int, *, transfer: str | None, as_json: bool
+) -> None:
     """Print what each rule would build for each budget."""
-    found = Study(study)
+    found, other = Study(study), Study(transfer) if transfer else None
     budgets = [parse_macs(text) for text in macs] or [round(share * found.base.macs) for share in (0.25, 0.5, 0.75)]
-    table = picks(found, budgets, names or None, seed)
+    table = picks(found, budgets, names or None, seed, transfer=other)
     if as_json:
         print_json(table.astype(object).where(table.notna(), None).to_dict("records"))
         return

@@ -87,6 +87,8 @@ def show(comparison: Comparison, *, as_json: bool) -> None:
         for row in ranked(comparison.table[comparison.table["budget"] == budget]):
             table.add_row(*(cell.replace("**", "") for cell in cells(row)))
         console().print(table)
+    if comparison.note_on_times:
+        print(f"\n{comparison.note_on_times}")
     print(f"\ncard: {comparison.run.card_file}\ntables: {comparison.run.path}/comparison.csv, trainings.csv")
 
 

@@ -191,7 +191,9 @@ def _print_front(study: Study) -> None:
         f"{facts['floor']:.0%}, {len(facts['front'])} are not dominated; hypervolume {facts['hypervolume']:.4f} "
         f"(reference c = {facts['reference'][0]:g}, error {facts['reference'][1]:.3g})"
     )
-    table = Table("c", "MACs", "top-1", "px", "r", "d_i", "d_m", "w", "rank", box=None, header_style="bold")
+    table = Table(
+        "c", "MACs", "top-1", "px", "r", "d_i", "d_m", "w", "rank", "on the front", box=None, header_style="bold"
+    )
     for row in study.pareto.to_dict("records"):
         table.add_row(
             f"{row['c']:.3f}",
@@ -200,6 +202,7 @@ def _print_front(study: Study) -> None:
             str(row["pixels"]),
             *(f"{row[name]:.2f}" for name in FACTOR_NAMES),
             str(row["rank"]),
+            f"{row['on_front']:.0%}" if "on_front" in row else "-",
         )
     console().print(table)
 

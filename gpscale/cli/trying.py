@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from gpscale.cli.output import console, print_json
-from gpscale.matrix import COLUMNS, IMAGES, PIXELS, Cell, try_families
+from gpscale.matrix import COLUMNS, COMPARED_IMAGES, IMAGES, PIXELS, Cell, try_families
 
 _MARKS = {True: "", False: "FAILS: ", None: "not tried: "}
 
@@ -36,9 +36,10 @@ def _print(rows: dict[str, dict[str, Cell]]) -> None:
     console().print(table)
     failures = sum(cell.works is False for row in rows.values() for cell in row.values())
     print(
-        f"{failures or 'no'} failure{'' if failures == 1 else 's'}. Smallest stock model at {PIXELS} px, {IMAGES} of "
-        "scikit-learn's digits. Count: closed form, equal to torch's counter to the unit. ONNX: largest difference of "
-        "ONNX Runtime's outputs from torch's. Bench: median of batch 1, one thread. Feature maps: their strides."
+        f"{failures or 'no'} failure{'' if failures == 1 else 's'}. Smallest stock model at {PIXELS} px. Count: closed "
+        f"form, equal to torch's counter to the unit. Train: on {IMAGES} of scikit-learn's digits. ONNX: largest "
+        f"difference of a logit from torch's, and the largest logit, on {COMPARED_IMAGES} digits, random weights. "
+        "Bench: median of batch 1, one thread. Feature maps: their strides."
     )
 
 

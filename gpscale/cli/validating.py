@@ -57,6 +57,7 @@ def validate(
     retry: Sequence[str],
     *,
     new: bool,
+    transfer: str | None,
     as_json: bool,
 ) -> None:
     """Train the picks with progress, then print what they say."""
@@ -70,6 +71,7 @@ def validate(
             names=names or None,
             seeds=seeds,
             new=new,
+            transfer=find_study(transfer) if transfer else None,
             overrides=overrides,
             retry=reasons,
             on_plan=progress.plan,
@@ -85,10 +87,18 @@ def validate(
 
 
 def dry_run(
-    run: str, shares: Sequence[float], names: Sequence[str], seeds: int | None, *, new: bool, as_json: bool
+    run: str,
+    shares: Sequence[float],
+    names: Sequence[str],
+    seeds: int | None,
+    *,
+    new: bool,
+    transfer: str | None,
+    as_json: bool,
 ) -> None:
     """Print what would be trained; write nothing."""
-    directory, version = plan_version(find_study(run), shares or None, names or None, seeds, new=new)
+    other = find_study(transfer) if transfer else None
+    directory, version = plan_version(find_study(run), shares or None, names or None, seeds, new=new, transfer=other)
     if as_json:
         print_json({"directory": str(directory.path), **dataclasses.asdict(version)})
         return
@@ -117,3 +127,5 @@ def show(validation: Validation) -> None:
             found.add_row(*difference_cells(row))  # type: ignore[arg-type]
         console().print(found)
     print(f"\n{validation.verdict}")
+    if validation.transfer_verdict:
+        print(validation.transfer_verdict)

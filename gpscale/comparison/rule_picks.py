@@ -13,15 +13,21 @@ from gpscale import families, rules
 from gpscale.errors import BudgetError, FitError, OutOfRangeError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.rules import Built, Ground, Measured, Pick
+from gpscale.rules.fitted import Transferred
 from gpscale.study import Study
 from gpscale.units import Z95
 
 
-def ground_of(study: Study) -> Ground:
+def ground_of(study: Study, transfer: Study | None = None) -> Ground:
     """Return what rules may look at of a fitted study.
+
+    Args:
+        study: The study.
+        transfer: Another one, whose rule is to be tried here.
 
     Raises:
         RunDirError: It has not been fitted.
+        FitError: The other one has no rule.
 
     Example:
         >>> ground_of(Study("quickstart")).gp is not None
@@ -37,7 +43,7 @@ def ground_of(study: Study) -> Ground:
         top1=finished["top1"].to_numpy(dtype=np.float64),
     )
     gp = None if study.facts["rule_missing"] else study.rule
-    return Ground(study.space, gp, study.joint_surface(), trials)
+    return Ground(study.space, gp, study.joint_surface(), trials, transfer.rule if transfer else None)
 
 
 def try_pick(name: str, ground: Ground, budget: int, seed: int = 0) -> Pick | str:
@@ -56,14 +62,22 @@ def try_pick(name: str, ground: Ground, budget: int, seed: int = 0) -> Pick | st
         return str(error)
 
 
-def picks(study: Study, budgets: Sequence[int], names: Sequence[str] | None = None, seed: int = 0) -> pd.DataFrame:
+def picks(
+    study: Study,
+    budgets: Sequence[int],
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+    *,
+    transfer: Study | None = None,
+) -> pd.DataFrame:
     """Return what each rule would build for each budget, one row each.
 
     Args:
         study: A fitted study.
         budgets: Multiply-accumulates of one image.
-        names: Rules; None for all.
+        names: Rules; None for all, that of another study only where there is one.
         seed: For rules that draw.
+        transfer: As in `ground_of`.
 
     Returns:
         Columns: `rule`, `title`, `budget`, `c`; factors as `requested_*` and as they are; `architecture` (JSON),
@@ -80,8 +94,10 @@ def picks(study: Study, budgets: Sequence[int], names: Sequence[str] | None = No
         >>> table["rule"].tolist(), bool((table["macs"] <= 4_000_000).all())
         (['rule', 'width'], True)
     """
-    chosen = [rules.get(name) for name in (rules.names() if names is None else names)]
-    ground = ground_of(study)
+    if names is None:
+        names = [name for name in rules.names() if transfer is not None or name != Transferred.name]
+    chosen = [rules.get(name) for name in names]
+    ground = ground_of(study, transfer)
     rows = []
     for budget in budgets:
         for rule in chosen:

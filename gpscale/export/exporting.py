@@ -6,9 +6,7 @@ import contextlib
 import dataclasses
 import io
 import logging
-import statistics
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,7 +34,6 @@ PROTOCOL = PROTOCOLS["gpscale"]
 IMAGES = 100
 """Real images that parity is checked on, unless another number is asked for."""
 
-_OWN_SHARE = 0.9
 _PACKAGES = ("gpscale", "torch", "timm", "numpy")
 
 Tell = Callable[[str], None]
@@ -49,28 +46,26 @@ class Latency:
     Attributes:
         exported: Of the exported model.
         torch: Of torch's.
-        exported_cpu: Median processor time of a run of the exported model, seconds.
-        torch_cpu: Of torch's. Where others use the processor too, a long run waits for it more often than a short one,
-            so that a ratio of wall times is unfair to the slower model, in turns as well; one of these is not.
         processor: What both ran on.
     """
 
     exported: Timing
     torch: Timing
-    exported_cpu: float
-    torch_cpu: float
     processor: str
 
     @property
+    def cpu(self) -> tuple[float, float]:
+        """Median processor times of a run of the exported model and of torch's, seconds."""
+        return self.exported.processor.percentiles["p50"], self.torch.processor.percentiles["p50"]
+
+    @property
     def shared(self) -> bool:
-        """Whether others have used the processor meanwhile: a run has waited for a tenth of its time or more."""
-        return any(
-            cpu < _OWN_SHARE * timing.percentiles["p50"]
-            for timing, cpu in ((self.exported, self.exported_cpu), (self.torch, self.torch_cpu))
-        )
+        """Whether others have used the processor meanwhile."""
+        return self.exported.shared or self.torch.shared
 
     def to_dict(self) -> dict[str, Any]:
         """Return the times as JSON values."""
+        exported_cpu, torch_cpu = self.cpu
         ratio = dict(zip(("median", "low", "high"), self.exported.ratio_to(self.torch), strict=True))
         return {
             "processor": self.processor,
@@ -78,8 +73,8 @@ class Latency:
             "exported": self.exported.to_dict(),
             "torch": self.torch.to_dict(),
             "over_torch": ratio,
-            "cpu_ms": {"exported": 1e3 * self.exported_cpu, "torch": 1e3 * self.torch_cpu},
-            "cpu_over_torch": self.exported_cpu / self.torch_cpu,
+            "cpu_ms": {"exported": 1e3 * exported_cpu, "torch": 1e3 * torch_cpu},
+            "cpu_over_torch": exported_cpu / torch_cpu,
             "shared": self.shared,
         }
 
@@ -236,25 +231,10 @@ def _run(chosen: Format, built: nn.Module, inputs: NDArray[Any], file: Path, tel
 
 
 def _time(exported: Answer, ours: Answer, image: NDArray[Any]) -> Latency:
-    spent: dict[str, list[int]] = {"exported": [], "torch": []}
-
-    def metered(name: str, answer: Answer) -> Callable[[], None]:
-        def call() -> None:
-            begin = time.process_time_ns()
-            answer(image)
-            spent[name].append(time.process_time_ns() - begin)
-
-        return call
-
+    calls = {"exported": lambda: exported(image), "torch": lambda: ours(image)}
     with freed_memory_kept():
-        timings = time_in_turns(
-            {"exported": metered("exported", exported), "torch": metered("torch", ours)},
-            PROTOCOL.runs,
-            PROTOCOL.rounds,
-            PROTOCOL.warm_up,
-        )
-    cpu = {name: statistics.median(values[PROTOCOL.warm_up :]) / 1e9 for name, values in spent.items()}
-    return Latency(timings["exported"], timings["torch"], cpu["exported"], cpu["torch"], cpu_model())
+        timings = time_in_turns(calls, PROTOCOL.runs, PROTOCOL.rounds, PROTOCOL.warm_up)
+    return Latency(timings["exported"], timings["torch"], cpu_model())
 
 
 def _check_output(output: Path, chosen: Format) -> None:

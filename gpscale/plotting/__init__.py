@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gpscale.plotting.iso_macs import iso_macs_data, plot_iso_macs
     from gpscale.plotting.line import line_data, plot_line
     from gpscale.plotting.look import style
+    from gpscale.plotting.regret import plot_regret, regret_data
     from gpscale.plotting.rule import plot_rule, rule_data
     from gpscale.plotting.staircases import plot_staircases, staircases_data
     from gpscale.plotting.surface import plot_surface, surface_data
@@ -42,9 +43,11 @@ __all__ = [
     "plot_front",
     "plot_iso_macs",
     "plot_line",
+    "plot_regret",
     "plot_rule",
     "plot_staircases",
     "plot_surface",
+    "regret_data",
     "rule_data",
     "staircases_data",
     "style",

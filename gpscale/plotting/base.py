@@ -90,6 +90,11 @@ class StudyLike(Protocol):
         """The scaling rule."""
         ...
 
+    @property
+    def regret(self) -> Mapping[str, Any] | None:
+        """What `gpscale regret` found of the last fit; None where it was not run since."""
+        ...
+
     def joint_surface(self, outcome: str = "top1") -> Surface:
         """Return the surface of `"top1"` or `"top5"` over the factors that the sweep varied."""
         ...

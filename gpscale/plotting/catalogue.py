@@ -55,6 +55,7 @@ FIGURES: Mapping[str, Choices] = {
     "staircases": Choices(),
     "curves": Choices(OUTCOMES),
     "diagnostics": Choices(OUTCOMES),
+    "regret": Choices(),
 }
 """Names, and what can be chosen of each; `<name>_data` and `plot_<name>` compute and draw it."""
 

@@ -30,8 +30,8 @@ def diagnostics_data(study: StudyLike, outcome: str = "top1") -> pd.DataFrame:
 
     Returns:
         One row a model (`model` = `"joint"`, the surface, or `"log_macs"`, a GP on log MACs alone) and trial: `id`,
-        `measured` and `predicted` (fractions), `low` and `high` (95 % interval of one training), `inside` (measured
-        lies in it).
+        `measured` and `predicted` (fractions), `low` and `high` (95 % interval of one training; of the surface widened
+        by what the other trials call for, where it is recalibrated), `inside` (measured lies in it).
 
     Raises:
         FitError: There is no surface of that outcome.
@@ -46,8 +46,9 @@ def diagnostics_data(study: StudyLike, outcome: str = "top1") -> pd.DataFrame:
     found = _diagnostics(study, outcome)
     measured = np.array(found.measured)
     tables = []
-    for model, left_out in zip(MODELS, (found.joint_left_out, found.log_macs_left_out), strict=True):
-        mean, reach = np.array(left_out.mean), Z95 * np.array(left_out.std)
+    widened = (found.left_out_recalibration, np.ones(found.n))
+    for model, left_out, factor in zip(MODELS, (found.joint_left_out, found.log_macs_left_out), widened, strict=True):
+        mean, reach = np.array(left_out.mean), Z95 * np.array(left_out.std) * factor
         columns = {"model": model, "id": study.facts["surface_ids"], "measured": measured, "predicted": mean}
         columns |= {"low": mean - reach, "high": mean + reach, "inside": np.abs(measured - mean) <= reach}
         tables.append(pd.DataFrame(columns))
@@ -82,18 +83,20 @@ def plot_diagnostics(
     table, found = diagnostics_data(study, outcome), _diagnostics(study, outcome)
     name = OUTCOME_LABELS[outcome]
     knows = "more than MACs do" if found.knows_more_than_macs else "no more than MACs do"
+    recalibrated = f"; its intervals are recalibrated by {found.recalibration:.2f}" if found.recalibration != 1 else ""
     with style():
         figure = figure or new_figure(columns, _HEIGHTS[columns])
         caption(
             figure,
-            f"{study.name}, {found.n} trials: each predicted by a model fitted without it; the surface knows {knows}; "
-            "bars: 95 % interval of one training, red where it misses what was measured",
+            f"{study.name}, {found.n} trials: each predicted by a model fitted without it; the surface knows {knows}"
+            f"{recalibrated}; bars: 95 % interval of one training, red where it misses what was measured",
         )
         panels = figure.subplots(*_PANELS[columns], squeeze=False, sharex=True, sharey=True).flat
         titles = ("joint surface", "Gaussian process on log MACs alone")
         for ax, model, title, scores in zip(panels, MODELS, titles, (found.joint, found.log_macs), strict=True):
-            _draw(ax, table[table["model"] == model], table)
-            ax.set_title(f"{title}\n{_summary(scores)}")
+            rows = table[table["model"] == model]
+            _draw(ax, rows, table)
+            ax.set_title(f"{title}\n{_summary(scores, float(rows['inside'].mean()))}")
             ax.set_ylabel(f"predicted {name} (%)")
             ax.set_xlabel(f"measured {name} (%)")
             ax.tick_params(labelleft=True, labelbottom=True)
@@ -107,10 +110,8 @@ def _diagnostics(study: StudyLike, outcome: str) -> Diagnostics:
     return Diagnostics.from_dict(stored)
 
 
-def _summary(scores: Scores) -> str:
-    return (
-        f"RMSE {scores.rmse * PERCENT:.2f} points, Spearman {scores.spearman:.2f}, {100 * scores.coverage:.0f} % inside"
-    )
+def _summary(scores: Scores, inside: float) -> str:
+    return f"RMSE {scores.rmse * PERCENT:.2f} points, Spearman {scores.spearman:.2f}, {100 * inside:.0f} % inside"
 
 
 def _draw(ax: Axes, table: pd.DataFrame, both: pd.DataFrame) -> None:

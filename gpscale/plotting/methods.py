@@ -58,3 +58,7 @@ class PlotMethods:
     def plot_diagnostics(self: StudyLike, **options: Any) -> Figure:
         """Draw leave-one-out predictions against what was measured, with intervals."""
         return plotting.plot_diagnostics(self, **options)
+
+    def plot_regret(self: StudyLike, **options: Any) -> Figure:
+        """Draw how far a pick after so many trials falls behind the best measured."""
+        return plotting.plot_regret(self, **options)

@@ -109,12 +109,18 @@ def _usual_habit(study: Study, rule: Recommendation) -> str:
 def _certainty(study: Study, rule: Recommendation) -> list[str]:
     epochs = study.settings["recipe"]["epochs"]
     lines = [f"After {epochs} epochs {_expected(rule)}.", _usual_habit(study, rule)]
-    scores, n = study.diagnostics.joint, study.diagnostics.n
+    found = study.diagnostics
+    held, n = found.coverage[-1].after, found.n
     # beyond what chance does to the count of trials inside
-    narrow = scores.coverage + Z95 * math.sqrt(scores.coverage * (1 - scores.coverage) / n) < _CLAIMED
+    narrow = held + Z95 * math.sqrt(held * (1 - held) / n) < _CLAIMED
+    recalibrated = (
+        ""
+        if found.recalibration == 1
+        else f", recalibrated by {found.recalibration:.2f} (before, {found.coverage[-1].before:.0%})"
+    )
     lines.append(
-        f"Such predictions missed unseen trials by {100 * scores.rmse:.2f} points (root mean square), and "
-        f"{scores.coverage:.0%} of those trials were inside their 95 % intervals"
+        f"Such predictions missed unseen trials by {100 * found.joint.rmse:.2f} points (root mean square), and "
+        f"{held:.0%} of those trials were inside their 95 % intervals{recalibrated}"
         + (": the intervals are too narrow." if narrow else ".")
     )
     finished = study.finished

@@ -9,6 +9,7 @@ from gpscale.report.evidence import fidelity, front, rule, surfaces
 from gpscale.report.limits import limits
 from gpscale.report.making import making
 from gpscale.report.markdown import bullets, demoted
+from gpscale.report.trust import factors, hidden_band, regret
 from gpscale.report.validation_card import evidence
 from gpscale.run_dir import write_atomically
 from gpscale.study import Study
@@ -36,6 +37,9 @@ def card(study: Study) -> str:
         "Accuracy against MACs": _with_figure(study, "front", front(study)),
         "The rule": _with_figure(study, "rule", rule(study)),
         "How well the surfaces predict": surfaces(study),
+        "Does the rule hold where it has seen nothing?": hidden_band(study),
+        "Which factors matter?": factors(study),
+        "How many trials are enough?": _with_figure(study, "regret", regret(study)),
         "Does the rule beat the habit?": evidence(study),
         "Do longer trainings rank alike?": fidelity(study),
         "How it was made": making(study),
@@ -57,7 +61,7 @@ def write_card(study: Study) -> Path:
     return study.run.card_file
 
 
-_SHOWN_ABOVE = ("front", "rule")
+_SHOWN_ABOVE = ("front", "rule", "regret")
 
 
 def _with_figure(study: Study, name: str, text: str) -> str:

@@ -103,6 +103,7 @@ def _reading(comparison: Comparison) -> str:
             f"Timed on {where['processor']} ({where['runtime']}, {where['dtype']}): latency is the median of "
             f"`{timed['protocols']['gpscale']}`, images/s of `{timed['protocols']['msra']}`."
         )
+        said += [comparison.note_on_times] if comparison.note_on_times else []
     return bullets(said)
 
 

@@ -7,10 +7,20 @@ from typing import Any
 from gpscale.factors import FACTOR_NAMES
 from gpscale.report.answer import integers_of
 from gpscale.report.markdown import table
+from gpscale.report.trust import coverage_table
 from gpscale.study import Study
 from gpscale.units import format_macs
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
+
+ON_FRONT = (
+    "On the front: how likely it is, by the surface, that no finished architecture with as many MACs or fewer is "
+    "better, were the noise of all trainings averaged away."
+)
+_COVERAGE = (
+    "How many unseen trials the intervals hold, as fitted and as they are printed; in brackets the 95 % interval of "
+    "that share, for the trials are few. Where they are recalibrated, the other trials say how wide each one's is."
+)
 
 _VALUES = {
     "mean": "",
@@ -27,11 +37,10 @@ def surfaces(study: Study) -> str:
         if scores is None:
             verdicts.append(f"There is no surface of {name}: it is the same in all trials.")
             continue
-        verdicts.append(scores["verdict"])
         for model, title in (("joint", "surface"), ("log_macs", "MACs alone")):
             gain = f"{scores['nlpd_gain']:+.2f} ± {scores['nlpd_gain_error']:.2f}" if model == "joint" else ""
             rows.append([f"{name}, {title}", *_scores(scores[model]), gain])
-    header = ["", "RMSE, points", "NLPD, nats", "Spearman", "inside the 95 % interval", "gain, nats a trial"]
+    header = ["", "RMSE, points", "NLPD, nats", "Spearman", "inside the 95 % interval, as fitted", "gain, nats a trial"]
     return "\n\n".join(
         [
             "Each trial is predicted from the others, by the surface and by a Gaussian process that knows nothing but "
@@ -39,6 +48,9 @@ def surfaces(study: Study) -> str:
             "density, with its standard error.",
             table(header, rows),
             *verdicts,
+            *study.verdicts,
+            _COVERAGE,
+            table(*coverage_table(study)),
         ]
     )
 
@@ -63,10 +75,12 @@ def front(study: Study) -> str:
             str(row["pixels"]),
             *(f"{row[name]:.2f}" for name in FACTOR_NAMES),
             str(row["rank"]),
+            f"{row['on_front']:.0%}" if "on_front" in row else "-",
         ]
         for row in study.pareto.to_dict("records")
     ]
-    return f"{said}\n\n{table(['c', 'MACs', 'top-1', 'px', 'r', 'd_i', 'd_m', 'w', 'rank'], rows)}"
+    header = ["c", "MACs", "top-1", "px", "r", "d_i", "d_m", "w", "rank", "on the front"]
+    return f"{said}\n\n{table(header, rows)}\n\n{ON_FRONT}"
 
 
 def rule(study: Study) -> str:

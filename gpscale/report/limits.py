@@ -20,7 +20,7 @@ def _of_measuring(study: Study) -> list[str]:
     validation = provenance_data(study).get("validation_images")
     top1 = finished["top1"].mean()
     seeds = facts["seed_noise"]["top1"]
-    noise = study.joint_surface().posterior.noise_std
+    noise = study.joint_surface().noise_estimate
     fidelity = study.fidelity
     stopped = facts["trials"]["stopped"]
     return [

@@ -11,7 +11,7 @@ import pandas as pd
 
 from gpscale import rules
 from gpscale.comparison.proportions import interval_of_share
-from gpscale.comparison.validation import Validation
+from gpscale.comparison.validation import Validation, Version
 from gpscale.report.making import core_hours, days, hardware_rows, recipe_rows
 from gpscale.report.markdown import bullets, table
 from gpscale.run_dir import write_atomically
@@ -30,6 +30,8 @@ def validation_card(validation: Validation) -> str:
         validation: However far it has come.
     """
     parts = [f"# {validation.name}", validation.verdict]
+    if validation.transfer_verdict:
+        parts.append(validation.transfer_verdict)
     if (validation.run.figures / "validation.png").exists():
         parts.append("![test top-1 by rule, and differences](figures/validation.png)")
     parts += ["## What each rule reaches", table(RESULTS, [result_cells(row) for row in _rows(validation.table)])]
@@ -62,6 +64,8 @@ def evidence(study: Study) -> str:
         return "Not measured. `gpscale validate` trains what the rule and its rivals would build, and compares them."
     latest = versions[-1]
     parts = [f"**{latest.verdict}** [Tables and figure](validations/{latest.run.name}/validation.md)."]
+    if latest.transfer_verdict:
+        parts.append(latest.transfer_verdict)
     if len(versions) > 1:
         parts.append(
             "Each version of the study's fit met the test images once; all of them:\n\n"
@@ -187,6 +191,15 @@ def _epochs(validation: Validation) -> str:
     return f"{epochs} epoch{'s' if epochs > 1 else ''}"
 
 
+def _other(version: Version) -> list[tuple[str, str]]:
+    other = version.transfer
+    return (
+        [("rule of another study", f"of `{other['name']}`, base {other['base']}, fit `{other['fit']}`")]
+        if other
+        else []
+    )
+
+
 def _making(validation: Validation) -> Sequence[tuple[str, str]]:
     images, records, version = validation.images, validation.records, validation.version
     failed = sum(record.failure is not None for record in records)
@@ -198,6 +211,7 @@ def _making(validation: Validation) -> Sequence[tuple[str, str]]:
         ),
         ("fingerprint", f"`{images['fingerprint']}`"),
         ("fit", f"`{version.study}`, of rule and surface when the picks were made"),
+        *_other(version),
         *recipe_rows(Study(validation.run).settings["recipe"]),
         ("seeds", ", ".join(map(str, version.seed_range)) + "; no trial of the study had one of them"),
         ("trainings", f"{len(records) - failed} finished, {failed} failed"),

@@ -59,6 +59,7 @@ class Ground:
         gp: The study's fitted map from c to factors; None where it has none.
         surface: The study's joint surface of top-1; None where it has none.
         trials: The study's finished trials; None where only the space is known.
+        transferred: The rule of another study, of another base or other images; None where none is given.
 
     Example:
         >>> Ground(SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10)).gp is None
@@ -69,6 +70,7 @@ class Ground:
     gp: GPRule | None = None
     surface: Surface | None = None
     trials: Measured | None = None
+    transferred: GPRule | None = None
 
     def require_gp(self) -> GPRule:
         """Return `gp`.
@@ -99,6 +101,16 @@ class Ground:
         if self.trials is None:
             raise FitError("A pick among trials needs a study with finished trials. There is none. Take another study.")
         return self.trials
+
+    def require_transferred(self) -> GPRule:
+        """Return `transferred`.
+
+        Raises:
+            FitError: There is none.
+        """
+        if self.transferred is None:
+            raise FitError("A transferred rule needs another study. None is given. Name it with --transfer.")
+        return self.transferred
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

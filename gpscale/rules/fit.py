@@ -151,7 +151,7 @@ def _fit_sets(c: FloatArray, logs: FloatArray, table: FloatArray, seed: int, res
     b, k, f = logs.shape
     inputs = np.repeat((x - low) / span, f, axis=0)[..., None]
     posteriors = fit_posteriors(
-        inputs, residual.transpose(0, 2, 1).reshape(b * f, k), seed=seed, restarts=restarts, priors=Priors.RESIDUAL
+        inputs, residual.transpose(0, 2, 1).reshape(b * f, k), seed=seed, restarts=restarts, priors=Priors.NOISY
     )
     found = np.array([posterior.predict(((log_table - low) / span)[:, None]) for posterior in posteriors])
     mean, std = found.reshape(b, f, 2, len(table)).transpose(2, 0, 3, 1)

@@ -1,4 +1,4 @@
-"""gpscale's own rules: what a study has fitted."""
+"""gpscale's own rules: what a study has fitted, this one or another."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 from gpscale.factors import Factors
 from gpscale.families import requested_row
 from gpscale.rules.base import ONE, Ground, Proposal, register
+from gpscale.rules.gp_rule import GPRule
+from gpscale.search_space import SearchSpace
 from gpscale.units import Z95
 
 
@@ -23,10 +25,7 @@ class Rule:
 
     def propose(self, ground: Ground, budget: int, generator: np.random.Generator | None = None) -> Proposal:
         """Return what the rule predicts at the budget's c."""
-        space = ground.space
-        found = ground.require_gp().predict(budget / space.base_macs)
-        habit = requested_row(space.base, Factors(*found.factors[0].tolist()), space.pixel_step)
-        return Proposal(found.factors[0], found.log_std[0], habit=habit)
+        return _predicted(ground.require_gp(), ground.space, budget)
 
 
 @register
@@ -53,6 +52,28 @@ class BySurfaceLow:
     def propose(self, ground: Ground, budget: int, generator: np.random.Generator | None = None) -> Proposal:
         """Return the architecture whose lower bound is highest."""
         return _best(ground, budget, deviations=Z95)
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Transferred:
+    """The map from c to factors of another study, applied to this one's base: factors are relative, so that it can be.
+
+    What it loses against the study's own rule is the price of not having measured.
+    """
+
+    name: ClassVar[str] = "transferred"
+    title: ClassVar[str] = "rule of another study"
+
+    def propose(self, ground: Ground, budget: int, generator: np.random.Generator | None = None) -> Proposal:
+        """Return what the other study's rule predicts at the budget's c."""
+        return _predicted(ground.require_transferred(), ground.space, budget)
+
+
+def _predicted(rule: GPRule, space: SearchSpace, budget: int) -> Proposal:
+    found = rule.predict(budget / space.base_macs)
+    habit = requested_row(space.base, Factors(*found.factors[0].tolist()), space.pixel_step)
+    return Proposal(found.factors[0], found.log_std[0], habit=habit)
 
 
 def _best(ground: Ground, budget: int, deviations: float) -> Proposal:

@@ -87,7 +87,7 @@ def inference_session(written: bytes, device: str, threads: int) -> InferenceSes
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised as well
     return onnxruntime.InferenceSession(written, options, providers=[_PROVIDERS[device]])
 
 

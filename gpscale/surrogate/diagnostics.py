@@ -7,7 +7,8 @@ of pure noise such scores prefer four factors to MACs nine times of ten. So the 
 fitted without it, in up to `MAX_FOLDS` folds; given them, each one of the fold is predicted from all others in closed
 form.
 
-A four-factor surface is worth having only if it beats a GP on log MACs alone; the verdict says whether it does.
+A four-factor surface is worth having only if it beats a GP on log MACs alone; the verdict says whether it does. That is
+judged by both as they were fitted; intervals of the surface are then recalibrated (`surrogate.calibration`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpscale.errors import FitError
+from gpscale.surrogate.calibration import LEAST, MOST, Coverage, coverage, factors_from_others, recalibration
 from gpscale.surrogate.posterior import FloatArray, GPPosterior
 from gpscale.surrogate.surface import Surface
 from gpscale.units import Z95
@@ -39,7 +41,7 @@ class Scores:
         rmse: Root mean squared error, a fraction of images.
         nlpd: Mean negative log predictive density, nats each, of outcomes as fractions; lower is better.
         spearman: Rank correlation of predicted and measured, in [-1, 1]; 0 where predictions are all equal.
-        coverage: Share of those inside their 95 % interval, in [0, 1].
+        coverage: Share of those inside their 95 % interval as fitted, in [0, 1].
     """
 
     rmse: float
@@ -75,8 +77,10 @@ class Diagnostics:
         nlpd_gain_error: Standard error of that mean.
         measured: Outcome of each architecture, n fractions, in the order in which the surface's observations have them
             first.
-        joint_left_out: Predictions of the surface.
+        joint_left_out: Predictions of the surface, as fitted.
         log_macs_left_out: Predictions of the GP on log MACs alone.
+        recalibration: Factor on all standard deviations of the surface, chosen from these predictions; 1 where its 95 %
+            intervals hold as they should.
     """
 
     outcome: str
@@ -88,6 +92,41 @@ class Diagnostics:
     measured: tuple[float, ...]
     joint_left_out: LeftOut
     log_macs_left_out: LeftOut
+    recalibration: float = 1.0
+
+    @property
+    def left_out_recalibration(self) -> FloatArray:
+        """Factor on each standard deviation of `joint_left_out`, from all trials but that one; (n,) float64."""
+        return np.ones(self.n) if self.recalibration == 1 else factors_from_others(self._residuals)
+
+    @property
+    def coverage(self) -> tuple[Coverage, ...]:
+        """What the surface's intervals hold, before and after they are recalibrated."""
+        return coverage(self._residuals, self.left_out_recalibration)
+
+    @property
+    def calibration(self) -> str:
+        """One sentence for every summary."""
+        last = self.coverage[-1]
+        held = f"The 95 % intervals of the {self._name} surface hold {last.before:.0%} of {self.n} unseen trials"
+        if self.recalibration != 1:
+            return (
+                f"{held}; recalibrated by {self.recalibration:.2f} (so much larger is every standard deviation) they "
+                f"hold {last.after:.0%}."
+            )
+        if LEAST <= last.before <= MOST:
+            return f"{held}, and stay as they are."
+        return f"{held}, and an earlier version of gpscale left them so; `gpscale fit` recalibrates them."
+
+    @property
+    def _name(self) -> str:
+        return self.outcome.replace("top", "top-")
+
+    @property
+    def _residuals(self) -> FloatArray:
+        return _residuals(
+            np.array(self.measured), np.array(self.joint_left_out.mean), np.array(self.joint_left_out.std)
+        )
 
     @property
     def knows_more_than_macs(self) -> bool:
@@ -98,22 +137,28 @@ class Diagnostics:
     def verdict(self) -> str:
         """One sentence for every summary."""
         knows = "more than MACs do" if self.knows_more_than_macs else "no more than MACs do"
-        name = self.outcome.replace("top", "top-")
         return (
-            f"The {name} surface knows {knows}: leave-one-out RMSE {100 * self.joint.rmse:.2f} points "
+            f"The {self._name} surface knows {knows}: leave-one-out RMSE {100 * self.joint.rmse:.2f} points "
             f"against {100 * self.log_macs.rmse:.2f} of a GP on log MACs alone, log density "
             f"{self.nlpd_gain:+.2f} +- {self.nlpd_gain_error:.2f} nats a trial ({self.n} trials)."
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON values, the verdict among them."""
-        derived = {"knows_more_than_macs": self.knows_more_than_macs, "verdict": self.verdict}
+        """Return JSON values, verdict and coverage among them."""
+        derived = {
+            "knows_more_than_macs": self.knows_more_than_macs,
+            "verdict": self.verdict,
+            "calibration": self.calibration,
+            "coverage": [dataclasses.asdict(one) for one in self.coverage],
+        }
         return {**dataclasses.asdict(self), **derived}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Diagnostics:
         """Read diagnostics written by `to_dict`."""
-        fields = {field.name: values[field.name] for field in dataclasses.fields(cls)}
+        # what an earlier version has stored was never recalibrated
+        fields = {"recalibration": 1.0, **values}
+        fields = {field.name: fields[field.name] for field in dataclasses.fields(cls)}
         fields["measured"] = tuple(fields["measured"])
         for name in ("joint", "log_macs"):
             fields[name] = Scores(**fields[name])
@@ -153,6 +198,8 @@ def cross_fit(
     groups: Sequence[Rows] | None = None,
     seed: int = 0,
     restarts: int = 2,
+    *,
+    blurred: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
     """Predict the mean of each group from all other observations, with hyperparameters that have not seen it.
 
@@ -162,11 +209,12 @@ def cross_fit(
         groups: Rows of g groups, which together are all; None for each observation on its own.
         seed: Fixes the restarts.
         restarts: Starting points of each fit's optimiser, >= 1.
+        blurred: As `Surface.is_blurred`: it decides the priors.
 
     Returns:
         Mean and standard deviation of the mean observation (noise included), each (g,) float64, in the outcomes' unit.
     """
-    from gpscale.surrogate.fit import fit_posteriors
+    from gpscale.surrogate.fit import Priors, fit_posteriors
 
     if groups is None:
         groups = _each_alone(len(outcomes))
@@ -178,7 +226,8 @@ def cross_fit(
     left_out = [np.append(rows, more[: longest - len(rows)]) for rows, more in zip(rows_of, others, strict=True)]
     kept = np.array([np.delete(np.arange(len(outcomes)), rows) for rows in left_out])
     mean, std = np.empty(len(groups)), np.empty(len(groups))
-    fits = fit_posteriors(inputs[kept], outcomes[kept], seed=seed, restarts=restarts)
+    priors = Priors.NOISY if blurred else Priors.SURFACE
+    fits = fit_posteriors(inputs[kept], outcomes[kept], seed=seed, restarts=restarts, priors=priors)
     for fold, fitted in zip(folds, fits, strict=True):
         everything = dataclasses.replace(fitted, inputs=inputs, outcomes=outcomes)
         mean[fold], std[fold] = leave_one_out(everything, [groups[member] for member in fold])
@@ -217,10 +266,13 @@ def diagnose(
     # At fixed MACs the span is nothing but rounding; then every input is equal and the GP is a mean with noise.
     span = np.ptp(logs) if np.ptp(logs) > 1e-9 else np.inf
     alone = ((logs - logs.min()) / span)[:, None]
-    of_joint = cross_fit(surface.posterior.inputs, values, groups, seed, restarts)
-    of_macs = cross_fit(alone, values, groups, seed, restarts)
+    of_joint, of_macs = (
+        cross_fit(inputs, values, groups, seed, restarts, blurred=surface.is_blurred)
+        for inputs in (surface.posterior.inputs, alone)
+    )
     (joint_scores, joint_losses), (alone_scores, alone_losses) = (_score(measured, *of) for of in (of_joint, of_macs))
     gains = alone_losses - joint_losses
+    z = _residuals(measured, *of_joint)
     return Diagnostics(
         outcome=surface.outcome,
         n=len(measured),
@@ -231,6 +283,7 @@ def diagnose(
         measured=tuple(measured.tolist()),
         joint_left_out=LeftOut(*(tuple(column.tolist()) for column in of_joint)),
         log_macs_left_out=LeftOut(*(tuple(column.tolist()) for column in of_macs)),
+        recalibration=recalibration(z),
     )
 
 
@@ -249,11 +302,15 @@ def _folds(inputs: FloatArray, outcomes: FloatArray, groups: Sequence[Rows]) -> 
     return [order[begin::count] for begin in range(count)]
 
 
+def _residuals(measured: FloatArray, mean: FloatArray, std: FloatArray) -> FloatArray:
+    return np.asarray((measured - mean) / std, dtype=np.float64)
+
+
 def _score(measured: FloatArray, mean: FloatArray, std: FloatArray) -> tuple[Scores, FloatArray]:
     """Return the scores, and each trial's negative log predictive density: (n,) float64, nats."""
     from scipy.stats import spearmanr
 
-    z = (measured - mean) / std
+    z = _residuals(measured, mean, std)
     losses = 0.5 * np.square(z) + np.log(std) + 0.5 * np.log(2 * np.pi)
     ranked = np.ptp(mean) > 0
     scores = Scores(

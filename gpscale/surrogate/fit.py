@@ -10,9 +10,10 @@ Priors are BoTorch's, two sets of them:
                        LogNormal(-4, 1), both floored. No outputscale: outcomes are standardised, so the prior variance
                        is 1 already, and with tens of observations a free outputscale and long lengthscales explain the
                        same slow trends, which makes the fit ill-determined.
-    `Priors.RESIDUAL`  For what a trend leaves over, which may be all noise: lengthscale Gamma(3, 6), outputscale
-                       Gamma(2, 0.15), noise Gamma(1.1, 0.05). The noise is not expected to be small, and the
-                       outputscale can shrink. The mean is zero, for the trend has a constant of its own.
+    `Priors.NOISY`     For what may be all noise, such as what a trend leaves over, or a surface over some of the
+                       factors, to which the others are noise: lengthscale Gamma(3, 6), outputscale Gamma(2, 0.15),
+                       noise Gamma(1.1, 0.05). The noise is not expected to be small, and the outputscale can shrink.
+                       The mean is zero, for the outcomes are centred.
 
 Source: Hvarfner, Hellsten and Nardi 2024, "Vanilla Bayesian Optimization Performs Great in High Dimensions" (SURFACE);
 `botorch.models.utils.gpytorch_modules` (both).
@@ -55,7 +56,7 @@ class Priors(enum.Enum):
     """Which of BoTorch's two sets of priors a fit uses; the module's docstring has both."""
 
     SURFACE = "surface"
-    RESIDUAL = "residual"
+    NOISY = "noisy"
 
 
 def fit_posterior(

@@ -42,13 +42,15 @@ class Surface:
         names: The factors, in the order of every array's columns.
         outcome: `"top1"` or `"top5"`.
         observations: Realised factors of the trials, (n, d) float64, > 0.
-        posterior: The GP over the factors that vary.
+        posterior: The GP over the factors that vary, recalibrated.
+        recalibration: Factor on all standard deviations that the posterior has in it (`surrogate.calibration`).
     """
 
     names: tuple[str, ...]
     outcome: str
     observations: FloatArray
     posterior: GPPosterior
+    recalibration: float = 1.0
 
     @classmethod
     def fit(
@@ -76,17 +78,31 @@ class Surface:
         """
         observations, outcomes = _checked(factors, tuple(names), values, outcome)
         # Here and not above, so that a stored surface predicts where torch is not installed or too slow to import.
-        from gpscale.surrogate.fit import fit_posterior
+        from gpscale.surrogate.fit import Priors, fit_posterior
 
         low, span, varies = _cube(observations)
         inputs = _to_cube(observations, low, span, varies)
-        posterior = fit_posterior(inputs, outcomes, seed=seed, restarts=restarts)
+        priors = Priors.NOISY if _is_blurred(names) else Priors.SURFACE
+        posterior = fit_posterior(inputs, outcomes, seed=seed, restarts=restarts, priors=priors)
         return cls(tuple(names), outcome, observations, posterior)
 
     @property
     def values(self) -> FloatArray:
         """Accuracies of the trials, (n,) float64, fractions."""
         return self.posterior.outcomes
+
+    @property
+    def noise_estimate(self) -> float:
+        """Standard deviation of one training around the surface as it was fitted, a fraction of images.
+
+        It is not recalibrated: the factor pays for what the surface does not know, and is no noise.
+        """
+        return self.posterior.noise_std / self.recalibration
+
+    @property
+    def is_blurred(self) -> bool:
+        """Whether it is over some of the factors only; what the others do, which vary too, is noise to it."""
+        return _is_blurred(self.names)
 
     @property
     def constant_names(self) -> tuple[str, ...]:
@@ -110,6 +126,36 @@ class Surface:
         points = _to_cube(np.asarray(factors, dtype=np.float64), *self._span_of_cube)
         mean, std = self.posterior.predict(points, threads)
         return SurfacePrediction(mean, std, self.posterior.observation_std(std))
+
+    def joint(self, factors: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Return mean, (m,) float64, and covariance, (m, m) float64, of the surface at points as in `predict`."""
+        return self.posterior.joint(_to_cube(np.asarray(factors, dtype=np.float64), *self._span_of_cube))
+
+    def draw(self, factors: npt.ArrayLike, count: int, generator: np.random.Generator) -> FloatArray:
+        """Draw surfaces from the posterior, as they are at points; the noise of a training is not in them.
+
+        Args:
+            factors: As in `predict`.
+            count: How many surfaces.
+            generator: Draws them.
+
+        Returns:
+            (count, m) float64, fractions of images; not clipped.
+        """
+        points = _to_cube(np.asarray(factors, dtype=np.float64), *self._span_of_cube)
+        return self.posterior.draw(points, count, generator)
+
+    def recalibrated(self, factor: float) -> Surface:
+        """Return the surface with all of its standard deviations so much larger, and the same mean.
+
+        Args:
+            factor: Over what they are, > 0.
+        """
+        if factor == 1:
+            return self
+        return dataclasses.replace(
+            self, posterior=self.posterior.widened(factor), recalibration=self.recalibration * factor
+        )
 
     def grid(
         self,
@@ -214,6 +260,7 @@ class Surface:
             "outcome": self.outcome,
             "observations": self.observations.tolist(),
             "posterior": self.posterior.to_dict(),
+            "recalibration": self.recalibration,
         }
 
     @classmethod
@@ -224,6 +271,8 @@ class Surface:
             outcome=values["outcome"],
             observations=np.array(values["observations"], dtype=np.float64),
             posterior=GPPosterior.from_dict(values["posterior"]),
+            # surfaces that an earlier version has stored were never recalibrated
+            recalibration=float(values.get("recalibration", 1.0)),
         )
 
     @functools.cached_property
@@ -330,6 +379,10 @@ def _checked(
             f"At least one of {', '.join(names)} must vary. Got {len(outcomes)} trials of equal factors. Widen `space`."
         )
     return observations, outcomes
+
+
+def _is_blurred(names: Sequence[str]) -> bool:
+    return set(names) != set(FACTOR_NAMES)
 
 
 def _cube(observations: FloatArray) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:

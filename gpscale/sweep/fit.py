@@ -22,6 +22,9 @@ from gpscale.surrogate.surface import MIN_OBSERVATIONS, Surface
 from gpscale.sweep.config import SweepConfig
 from gpscale.trial import OUTCOMES, TrialState
 
+FRONT_DRAWS = 4000
+"""Surfaces that are drawn for the probability of being on the front: its error is then below one percent."""
+
 
 def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = True) -> Study:
     """Fit everything that a study holds on its finished trials, and store it beside them.
@@ -48,15 +51,19 @@ def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = T
     names = surface_names(config)
     # replicates are observations of their own: how they differ tells the surface what one training is worth
     trainings = _observed(study.trainings, config)
-    surfaces = {outcome: _fit_surface(trainings, names, outcome, config.fit.seed) for outcome in OUTCOMES}
+    surfaces = {outcome: fit_surface(trainings, names, outcome, config.fit.seed) for outcome in OUTCOMES}
     facts = _facts(study, config, names)
     facts["surface_ids"] = averaged(trainings)["id"].tolist()
     places = trainings["architecture"].map({name: k for k, name in enumerate(trainings["architecture"].unique())})
     groups = [np.flatnonzero(places == k) for k in range(places.nunique())]
-    facts["diagnostics"] = {
-        outcome: diagnose(surface, trainings["macs"], groups, config.fit.seed).to_dict() if surface else None
+    diagnostics = {
+        outcome: diagnose(surface, trainings["macs"], groups, config.fit.seed) if surface else None
         for outcome, surface in surfaces.items()
     }
+    facts["diagnostics"] = {outcome: found.to_dict() if found else None for outcome, found in diagnostics.items()}
+    for outcome, found in diagnostics.items():
+        surface = surfaces[outcome]
+        surfaces[outcome] = surface.recalibrated(found.recalibration) if surface and found else None
     noise = {outcome: seed_noise(trainings, outcome) for outcome in OUTCOMES}
     facts["seed_noise"] = {outcome: found.to_dict() if found else None for outcome, found in noise.items()}
     for outcome, surface in surfaces.items():
@@ -105,7 +112,8 @@ def _observed(trainings: pd.DataFrame, config: SweepConfig) -> pd.DataFrame:
     return trainings
 
 
-def _fit_surface(trainings: pd.DataFrame, names: tuple[str, ...], outcome: str, seed: int) -> Surface | None:
+def fit_surface(trainings: pd.DataFrame, names: tuple[str, ...], outcome: str, seed: int) -> Surface | None:
+    """Fit a surface to trainings; None where top-5 is the same in all."""
     values = trainings[outcome].to_numpy(dtype=float)
     if outcome == "top5" and len(values) and values.min() == values.max():
         # with five classes or fewer every top-5 is 1: nothing to fit, and no reason to refuse top-1
@@ -147,17 +155,8 @@ def _fit_pareto_and_rule(
     """Store the rule, and say in `facts` which trials survive, or why there is no Pareto set or no rule."""
     finished = study.finished
     factors = finished[list(FACTOR_NAMES)].to_numpy(dtype=float)
-    c, top1 = finished["c"].to_numpy(dtype=float), finished["top1"].to_numpy(dtype=float)
-    if config.fit.pareto_values == "first":
-        top1 = finished["top1_first"].to_numpy(dtype=float)
-    elif config.fit.pareto_values == "posterior" and surface is not None:
-        top1 = surface.predict(finished[list(surface.names)].to_numpy(dtype=float)).mean
-    floor = facts["chance"] if config.fit.accuracy_floor is None else config.fit.accuracy_floor
-    settings: dict[str, Any] = {
-        "share": config.fit.pareto_share,
-        "band": (config.band.low, config.band.high),
-        "floor": floor,
-    }
+    c, top1 = finished["c"].to_numpy(dtype=float), chosen_by(finished, config, surface)
+    settings = selection_settings(config, facts["chance"])
     facts["pareto"], facts["rule_missing"] = None, ""
     run.pareto_file.unlink(missing_ok=True)
     run.rule_file.unlink(missing_ok=True)
@@ -167,10 +166,35 @@ def _fit_pareto_and_rule(
     try:
         selection = pareto.select(c, top1, **settings)
         facts["pareto"] = _describe(selection, finished["id"].to_numpy(), top1, config.fit.pareto_values)
+        facts["pareto"]["on_front"] = _on_front(finished, surface, config.fit.seed)
         rule = fit_rule(c, factors, top1, **settings, seed=config.fit.seed, bootstrap=config.fit.bootstrap)
         write_json(run.rule_file, rule.to_dict())
     except FitError as error:
         facts["rule_missing"] = str(error)
+
+
+def chosen_by(finished: pd.DataFrame, config: SweepConfig, surface: Surface | None) -> NDArray[np.float64]:
+    """Return the top-1 of each architecture that a sweep's Pareto set is chosen by, (n,) float64, fractions."""
+    if config.fit.pareto_values == "posterior" and surface is not None:
+        return surface.predict(finished[list(surface.names)].to_numpy(dtype=float)).mean
+    column = "top1_first" if config.fit.pareto_values == "first" else "top1"
+    return finished[column].to_numpy(dtype=np.float64)
+
+
+def selection_settings(config: SweepConfig, chance: float) -> dict[str, Any]:
+    """Return share, band and floor that a sweep's Pareto set is chosen with."""
+    floor = chance if config.fit.accuracy_floor is None else config.fit.accuracy_floor
+    return {"share": config.fit.pareto_share, "band": (config.band.low, config.band.high), "floor": floor}
+
+
+def _on_front(finished: pd.DataFrame, surface: Surface | None, seed: int) -> dict[str, float]:
+    """Return how likely each finished architecture is on the front of all of them, were its noise averaged away."""
+    if surface is None:
+        return {}
+    factors = finished[list(surface.names)].to_numpy(dtype=float)
+    draws = surface.draw(factors, FRONT_DRAWS, np.random.default_rng(seed))
+    found = pareto.front_probability(finished["macs"].to_numpy(), draws)
+    return dict(zip(finished["id"].tolist(), found.tolist(), strict=True))
 
 
 def _describe(

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gpscale.benchmark.imported import COLUMNS, read_timings
+from gpscale.benchmark.imported import COLUMNS, by_place, read_timings
 from gpscale.errors import TimingsError
+
+SHIPPED = Path(__file__).parents[2] / "timings"
 
 
 def written(directory: Path, text: str) -> Path:
@@ -22,6 +24,42 @@ def test_a_full_line_is_read_with_the_counts_of_its_model(tmp_path: Path) -> Non
     assert (row.model, row.params, row.macs) == ("mobilevitv2_200@128", 17_434_579, 1_788_700_672)
     assert (row.mean_ms, row.sd_ms, row.batch, row.images_per_second) == (8.0, 0.5, 2, 250.0)
     assert (row.device, row.runtime, row.dtype, row.source) == ("iPhone 12", "Core ML", "float16", "table 7, ours")
+
+
+def test_timings_of_one_place_are_those_with_the_same_device_runtime_threads_precision_and_batch(
+    tmp_path: Path,
+) -> None:
+    lines = ["9.5,a,1,1", "1.5,a,1,16", "2.5,b,2,1", "3.5,,,1"]
+    text = "\n".join(["model,mean_ms,device,threads,batch", *(f"edgevit_xxs,{line}" for line in lines)])
+    rows = read_timings(written(tmp_path, text))
+    assert [row.place for row in rows] == ["a, 1 thread", "a, 1 thread, batch 16", "b, 2 threads", "elsewhere"]
+    found = by_place(rows, ["edgevit_xxs@224"])
+    assert {place: timings["edgevit_xxs@224"].mean_ms for place, timings in found.items()} == dict(
+        zip((row.place for row in rows), (9.5, 1.5, 2.5, 3.5), strict=True)
+    )
+    assert by_place(rows, ["edgevit_xs@224"]) == {}
+
+
+def test_the_shipped_files_have_what_the_papers_print() -> None:
+    edgevit = read_timings(SHIPPED / "edgevit_table2.csv")
+    assert {(row.device, row.runs, row.batch, row.dtype) for row in edgevit} == {("Galaxy S21", "50", 1, "float32")}
+    assert {row.model: (row.mean_ms, row.sd_ms) for row in edgevit} == {
+        "mobilenetv2_100@224": (33.3, 5.3),
+        "mobilenetv3_large_075@224": (23.0, 3.7),
+        "mobilevit_xxs@256": (69.5, 5.1),
+        "mobilevit_xs@256": (150.1, 6.1),
+        "mobilevit_s@256": (221.3, 9.3),
+        "edgevit_xxs@224": (32.8, 2.7),
+        "edgevit_xs@224": (54.1, 2.2),
+        "edgevit_s@224": (85.3, 3.9),
+    }
+    table7 = read_timings(SHIPPED / "method_paper_table7.csv")
+    assert {row.device for row in table7} == {"iPhone 12"}
+    assert {row.model: row.mean_ms for row in table7} == {
+        "edgevit_s@224": 3.41,
+        "fastvit_sa12@256": 3.22,
+        "mobilevitv2_200@128": 4.58,
+    }
 
 
 def test_what_is_not_known_may_be_left_out_or_empty(tmp_path: Path) -> None:

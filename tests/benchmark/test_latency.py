@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from gpscale.benchmark import Protocol, bench
+from gpscale.benchmark import Benchmark, Protocol, bench
+from gpscale.benchmark.energy import EnergyMeter
+from gpscale.benchmark.latency import Timed
+from gpscale.benchmark.timing import Timing
 from gpscale.errors import DeviceError, ImageSizeError, UnknownNameError
 
 QUICK = Protocol("quick", "median", batch=2, runs=3, rounds=2, warm_up=1, fold=True)
@@ -33,6 +36,9 @@ def test_every_model_has_its_runs_and_counts_and_the_conditions_are_recorded() -
     assert conditions["load_average"].keys() == {"before", "after"}
     assert values["protocol"]["batch"] == 2
     assert values["models"][0]["over_first"] == {"median": 1.0, "low": 1.0, "high": 1.0}
+    assert values["models"][0]["cpu_over_first"] == {"median": 1.0, "low": 1.0, "high": 1.0}
+    assert [len(part) for part in values["models"][1]["runs_cpu_ms"]] == [2, 1]
+    assert values["cores_shared"] is found.shared
     assert values["models"][0]["macs"] == found.rows[0].macs
     assert values["energy"]["counter"] or values["energy"]["reason"].startswith("not measurable here")
 
@@ -42,6 +48,19 @@ def test_onnxruntime_times_the_same_models() -> None:
     assert found.rows[0].folded is None
     assert "onnxruntime" in found.conditions["versions"]
     assert np.isfinite(found.rows[0].timing.mean)
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "own", "shared"),
+    [("cpu", 1, 0.5, True), ("cpu", 1, 0.9, False), ("cpu", 2, 0.5, False), ("cuda", 1, 0.5, False)],
+)
+def test_cores_were_shared_if_a_single_thread_on_the_cpu_had_to_wait(
+    device: str, threads: int, own: float, shared: bool
+) -> None:
+    timing = Timing(((1.0,),), ((own,),))
+    rows = (Timed("a", 1, 1, Timing(((1.0,),), ((1.0,),))), Timed("b", 1, 1, timing))
+    found = Benchmark(Protocol("x", "mean", threads=threads), {"device": device}, rows, EnergyMeter("", None))
+    assert found.shared is shared
 
 
 def test_nothing_is_built_before_all_is_known_to_be_possible(monkeypatch: pytest.MonkeyPatch) -> None:

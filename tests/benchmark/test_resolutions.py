@@ -47,6 +47,8 @@ def test_all_models_are_timed_at_all_sizes_in_ascending_order() -> None:
     assert len(timed.rows) == 6
     assert 1.4 < found[0].macs_exponent < 2.1
     assert len(found[0].to_dict()["sizes"]) == 3
+    medians = [row.timing.processor.percentiles["p50"] for row in found[1].rows]
+    assert found[1].cpu_exponent == fit_exponent([32, 64, 96], medians)[0]
 
 
 def test_a_size_in_the_name_a_single_size_and_one_that_cannot_be_taken_are_refused() -> None:

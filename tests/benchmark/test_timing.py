@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,6 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpscale.benchmark.timing import Timing, split_runs, time_in_turns
+
+
+def wall(*rounds: tuple[float, ...]) -> Timing:
+    """Wall times of something that had a core to itself."""
+    return Timing(rounds, rounds)
 
 
 @given(runs=st.integers(1, 2000), rounds=st.integers(1, 50))
@@ -43,7 +50,7 @@ def test_garbage_is_not_collected_while_timing_and_collected_again_after_an_erro
 
 
 def test_statistics_are_those_of_all_runs() -> None:
-    timing = Timing(((0.1, 0.2), (0.3, 0.6)), batch=8)
+    timing = Timing(((0.1, 0.2), (0.3, 0.6)), ((0.1, 0.1), (0.1, 0.5)), batch=8)
     assert timing.mean == pytest.approx(0.3)
     assert timing.sd == pytest.approx(np.std([0.1, 0.2, 0.3, 0.6], ddof=1))
     assert timing.percentiles["p50"] == pytest.approx(0.25)
@@ -53,15 +60,38 @@ def test_statistics_are_those_of_all_runs() -> None:
     values = timing.to_dict()
     assert values["runs_ms"] == [[100.0, 200.0], [300.0, 600.0]]
     assert values["p90_ms"] == pytest.approx(1e3 * timing.percentiles["p90"])
+    assert values["runs_cpu_ms"] == [[100.0, 100.0], [100.0, 500.0]]
+    assert values["cpu_p50_ms"] == pytest.approx(100)
+    assert timing.processor.images_per_second == pytest.approx(4 * 8 / 0.8)
+    assert values["own_share"] == timing.own_share == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(("cpu", "shared"), [(0.081, False), (0.079, True)])
+def test_who_has_a_core_for_less_than_four_fifths_of_the_time_shares_it(cpu: float, shared: bool) -> None:
+    assert Timing(((0.1, 0.1),), ((cpu, cpu),)).shared is shared
+
+
+def test_processor_time_is_that_of_the_work_without_the_waiting() -> None:
+    def work() -> None:
+        begin = time.process_time()
+        while time.process_time() < begin + 0.005:
+            pass
+
+    calls: dict[str, Callable[[], None]] = {"works": work, "waits": lambda: time.sleep(0.01)}
+    found = time_in_turns(calls, runs=3, rounds=2, warm_up=0)
+    assert [len(part) for part in found["works"].cpu] == [2, 1]
+    assert found["works"].processor.seconds.min() >= 0.005
+    assert found["waits"].shared
 
 
 def test_a_single_run_has_no_spread() -> None:
-    assert (Timing(((0.5,),)).sd, Timing(((0.5,),)).quiet) == (0.0, 0.5)
+    timing = wall((0.5,))
+    assert (timing.sd, timing.quiet) == (0.0, 0.5)
 
 
 def test_a_ratio_is_taken_round_by_round_so_that_a_slow_round_of_the_machine_drops_out() -> None:
-    ours = Timing(((1.0, 1.0), (10.0, 10.0), (1.0, 1.2)))
-    peer = Timing(((2.0, 2.0), (20.0, 20.0), (2.0, 2.4)))
+    ours = wall((1.0, 1.0), (10.0, 10.0), (1.0, 1.2))
+    peer = wall((2.0, 2.0), (20.0, 20.0), (2.0, 2.4))
     assert ours.ratio_to(peer) == (0.5, 0.5, 0.5)
 
 

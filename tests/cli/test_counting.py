@@ -34,9 +34,10 @@ def test_families_prints_gaps_and_numbers_the_reasons_for_them() -> None:
     small = next(line for line in ran.out.splitlines() if "edgevit_s@224" in line)
     assert small.split() == [
         "edgevit_s@224", "1000", "13,108,168", "11.1M", "+18.1%", "1,911,021,792", "1.9G", "EdgeViT,", "table", "1",
-        "[1]",
+        "[1]", "[2]",
     ]  # fmt: skip
     assert "\n[1] 11.1M is a misprint" in ran.out
+    assert "\n[2] the depths of its table 1 have 1,370 M MACs" in ran.out
     assert "\nEdgeViT: Pan et al." in ran.out
     assert "mobilenet" not in ran.out
 

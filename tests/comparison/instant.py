@@ -55,6 +55,9 @@ class Instant:
     ) -> None:
         pass
 
+    def settle(self, jobs: Sequence[Job]) -> None:
+        pass
+
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         for place, job in enumerate(jobs):
             if place == self.dies_after:

@@ -222,12 +222,16 @@ def test_models_are_timed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(running, "THROUGHPUT", Protocol("msra", "images/s", batch=2, runs=2, rounds=1, warm_up=0))
     small = {"entrants": ["mobilevitv2", "mobilenetv3_small"], "budgets": ["3M"], "seeds": 1, "timing": True}
     found = compare(tmp_path / "x", **small)
-    assert (found.table[["latency_ms", "images_per_second"]] > 0).all(axis=None)
+    times = ["latency_ms", "images_per_second", "latency_cpu_ms", "images_per_cpu_second"]
+    assert (pd.read_csv(found.run.path / "comparison.csv")[times] > 0).all(axis=None)
     assert found.table["latency_front"].any()
     written = found.timings_file.read_bytes()
     monkeypatch.setattr(running, "bench", None)
     assert compare(tmp_path / "x", **small).timings_file.read_bytes() == written
     assert "Timed on" in comparison_card(found)
+    for shared in (True, False):
+        found.timings_file.write_text(json.dumps({**json.loads(written), "cores_shared": shared}))
+        assert ("The cores were shared" in comparison_card(Comparison(found.run))) is shared
 
 
 @pytest.mark.parametrize("file", COMPARISONS, ids=lambda file: file.stem)

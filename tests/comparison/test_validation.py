@@ -20,7 +20,7 @@ from gpscale.execution import Job
 from gpscale.pareto import hypervolume
 from gpscale.report.card import card
 from gpscale.report.validation_card import validation_card
-from gpscale.run_dir import RunDir
+from gpscale.run_dir import RunDir, find_study
 from gpscale.study import Study
 from gpscale.sweep import fit_run
 from gpscale.training.test_hits import write_test_hits
@@ -200,6 +200,44 @@ def test_a_rule_that_reaches_a_budget_not_is_said_and_left_out_there(study: RunD
     assert pooled["budgets"] == 1
     assert "tinynet" not in found.hypervolumes
     assert "n/a: TinyNet" in validation_card(found)
+
+
+def test_the_rule_of_another_study_is_tried_and_what_it_loses_is_said(study: RunDir) -> None:
+    other = find_study("quickstart")
+    found = validate(study, transfer=other)
+    assert found.version.rules == (*ARMS, "transferred")
+    ground = ground_of(Study(study), Study(other))
+    for share in SHARES:
+        choice = found.version.of("transferred", share, found.version.first_seed)
+        picked = rules.pick(rules.get("transferred"), ground, choice.budget)
+        assert picked.requested.tolist() == Study(other).rule.predict(share).factors[0].tolist()
+        assert choice.architecture == json.loads(json.dumps(picked.built.architecture.to_dict()))
+    pairs = found.trainings.pivot(index=["budget", "seed"], columns="rule", values="test_top1")
+    assert found.transfer is not None
+    assert found.transfer.mean == pytest.approx((pairs["rule"] - pairs["transferred"]).mean())
+    assert str(found.transfer) in found.transfer_verdict
+    assert "'quickstart' (base mobilevitv2_050@32)" in found.transfer_verdict
+    assert found.transfer_verdict in validation_card(found)
+    assert found.transfer_verdict in card(Study(study))
+
+
+def test_a_version_tries_the_rule_of_one_other_study_which_need_not_be_named_again(study: RunDir) -> None:
+    first = validate(study, transfer=find_study("quickstart"))
+    again = Scored()
+    assert validate(study, again).version == first.version
+    assert again.jobs == []
+    with pytest.raises(RunDirError, match="tries the rule of one other study"):
+        validate(study, transfer=find_study("cifar10"))
+    with pytest.raises(FitError, match="Name it with --transfer"):
+        validate(study, shares=(*SHARES, 0.6))
+    assert validate(study, shares=(*SHARES, 0.6), transfer=find_study("quickstart")).version.shares == (0.4, 0.6, 0.8)
+    assert validate(study, new=True, transfer=find_study("cifar10")).version.transfer["name"] == "cifar10"
+
+
+def test_a_transfer_without_another_study_is_refused(study: RunDir) -> None:
+    with pytest.raises(FitError, match="Name it with --transfer"):
+        validate(study, names=("rule", "transferred"))
+    assert not study.validations()
 
 
 def test_one_seed_is_no_evidence(study: RunDir) -> None:

@@ -10,12 +10,12 @@ from gpscale.search_space import SearchSpace
 from gpscale.study import Study
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
-NEED_A_STUDY = {"rule", "surface", "surface_low", "best_trial"}
+NEED_A_STUDY = {"rule", "surface", "surface_low", "transferred", "best_trial"}
 
 
 @pytest.fixture(scope="module")
 def ground():
-    return ground_of(Study("quickstart"))
+    return ground_of(Study("quickstart"), Study("cifar10"))
 
 
 def picks(ground, name):

@@ -154,9 +154,9 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path: Pat
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder.onnx"]
 
 
-@pytest.mark.parametrize(("cpu", "shared"), [(0.0019, False), (0.0015, True)])
+@pytest.mark.parametrize(("cpu", "shared"), [(0.0017, False), (0.0015, True)])
 def test_a_run_that_waited_for_the_processor_is_told(cpu: float, shared: bool) -> None:
-    timing = Timing(((0.002, 0.002),))
-    found = Latency(timing, timing, 0.002, cpu, "a processor")
+    wall = ((0.002, 0.002),)
+    found = Latency(Timing(wall, wall), Timing(wall, ((cpu, cpu),)), "a processor")
     assert found.shared is shared
     assert found.to_dict()["cpu_over_torch"] == pytest.approx(0.002 / cpu)

@@ -51,7 +51,12 @@ def test_the_first_section_says_what_to_build_for_half_the_macs_and_how_sure_tha
     own = fitted.finished[(fitted.finished[list(FACTOR_NAMES)] == 1.0).all(axis=1)]["top1"].item()
     assert f"The base itself reached {own:.1%}" in first
     assert "better than their MACs alone do: the proportions matter" in first
-    assert f"{fitted.diagnostics.joint.coverage:.0%} of those trials were inside their 95 % intervals." in first
+    found = fitted.diagnostics
+    last = found.coverage[-1]
+    assert (
+        f"{last.after:.0%} of those trials were inside their 95 % intervals, recalibrated by "
+        f"{found.recalibration:.2f} (before, {last.before:.0%})."
+    ) in first
     assert first.rstrip().endswith("Not for deployment.")
 
 

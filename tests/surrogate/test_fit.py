@@ -89,14 +89,14 @@ def test_many_noisy_residuals_are_fitted_without_one_spoiling_the_rest() -> None
     inputs = np.sort(rng.random((200, 10, 1)), axis=1)
     truth = 0.3 * np.sin(5 * inputs[..., 0])
     outcomes = truth + 0.03 * rng.standard_normal((200, 10))
-    posteriors = fit_posteriors(inputs, outcomes, restarts=1, priors=Priors.RESIDUAL)
+    posteriors = fit_posteriors(inputs, outcomes, restarts=1, priors=Priors.NOISY)
     errors = [np.abs(p.predict(p.inputs)[0] - t).mean() for p, t in zip(posteriors, truth, strict=True)]
     assert np.quantile(errors, 0.95) < 0.04
 
 
 def test_residual_priors_take_pure_noise_for_noise() -> None:
     rng = np.random.default_rng(2)
-    posterior = fit_posterior(rng.random((60, 1)), rng.standard_normal(60), priors=Priors.RESIDUAL)
+    posterior = fit_posterior(rng.random((60, 1)), rng.standard_normal(60), priors=Priors.NOISY)
     mean, _ = posterior.predict(np.linspace(0, 1, 50)[:, None])
     assert np.abs(mean - posterior.outcome_mean).max() < 0.6
     assert posterior.noise > 0.6
@@ -105,5 +105,5 @@ def test_residual_priors_take_pure_noise_for_noise() -> None:
 def test_a_member_without_spread_stays_at_its_value() -> None:
     inputs = np.random.default_rng(3).random((2, 6, 1))
     outcomes = np.stack([np.full(6, 0.7), np.linspace(0, 1, 6)])
-    flat, _ = fit_posteriors(inputs, outcomes, priors=Priors.RESIDUAL)
+    flat, _ = fit_posteriors(inputs, outcomes, priors=Priors.NOISY)
     np.testing.assert_allclose(flat.predict(np.linspace(0, 1, 9)[:, None])[0], 0.7, rtol=0, atol=1e-12)

@@ -132,3 +132,31 @@ def test_a_stored_surface_predicts_without_heavy_imports() -> None:
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+def test_what_is_known_of_points_together_is_what_botorch_knows() -> None:
+    posterior = make_posterior(outputscale=1.4)
+    points = np.random.default_rng(1).uniform(-0.2, 1.2, (25, 4))
+    mean, covariance = posterior.joint(points)
+    with torch.no_grad():
+        expected = as_botorch(posterior).posterior(torch.tensor(points))
+    np.testing.assert_allclose(mean, expected.mean.numpy()[:, 0], atol=1e-8)
+    np.testing.assert_allclose(covariance, expected.mvn.covariance_matrix.numpy(), atol=1e-8)
+    predicted, std = posterior.predict(points)
+    np.testing.assert_allclose(mean, predicted, atol=1e-10)
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), std, atol=1e-8)
+
+
+def test_surfaces_that_are_drawn_have_the_posteriors_mean_and_covariance() -> None:
+    posterior = make_posterior(n=8)
+    # twice the same point: the covariance is singular
+    points = np.random.default_rng(1).random((6, 4))[[0, 1, 2, 3, 4, 5, 5]]
+    mean, covariance = posterior.joint(points)
+    drawn = posterior.draw(points, 20_000, np.random.default_rng(2))
+    scale = float(np.sqrt(np.diag(covariance)).max())
+    np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.05 * scale)
+    np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=0.05 * scale**2)
+    assert np.abs(drawn[:, 5] - drawn[:, 6]).max() < 0.01 * scale
+    np.testing.assert_array_equal(
+        posterior.draw(points, 3, np.random.default_rng(2)), posterior.draw(points, 3, np.random.default_rng(2))
+    )

@@ -23,6 +23,8 @@ SETTINGS_FILE, ENTRIES_FILE, TIMINGS_FILE = "comparison.yaml", "entries.json", "
 
 ACCURACIES = ("test_top1", "test_top5", "top1", "top5")
 """Of a training: on the test images, and on the validation images."""
+TIMES = ("latency_ms", "latency_p90_ms", "images_per_second", "latency_cpu_ms", "images_per_cpu_second")
+"""Of a model: of wall time, and of processor time."""
 
 
 class Comparison:
@@ -95,6 +97,16 @@ class Comparison:
         found: dict[str, Any] | None = read_json(self.timings_file) if self.timings_file.exists() else None
         return found
 
+    @property
+    def note_on_times(self) -> str:
+        """What to know of the timings if others used the cores meanwhile; else empty."""
+        if self.timings is None or not self.timings.get("cores_shared", False):
+            return ""
+        return (
+            "The cores were shared while the models were timed, and long runs wait more often than short ones: compare "
+            "models by `latency_cpu_ms` and `images_per_cpu_second` in comparison.csv."
+        )
+
     @functools.cached_property
     def records(self) -> list[TrialRecord]:
         """The records of all trainings that have ended."""
@@ -163,7 +175,7 @@ def summarise(entries: list[Entry], trainings: pd.DataFrame, timings: Mapping[st
             mean, low, high = found.around(own[f"test_{name}"].to_numpy(dtype=float))
             row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
         model = "" if entry.missing else entry.model.name
-        row |= dict.fromkeys(("latency_ms", "latency_p90_ms", "images_per_second"), np.nan) | timed.get(model, {})
+        row |= dict.fromkeys(TIMES, np.nan) | timed.get(model, {})
         rows.append({**row, "missing": entry.missing})
     table = pd.DataFrame(rows)
     for name, cost in (("front", "macs"), ("latency_front", "latency_ms")):

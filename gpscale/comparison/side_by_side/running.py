@@ -135,6 +135,9 @@ def time_entries(comparison: Comparison, tell: Callable[[str], None] = lambda te
             "latency_ms": 1e3 * latency.timing.percentiles["p50"],
             "latency_p90_ms": 1e3 * latency.timing.percentiles["p90"],
             "images_per_second": throughput.timing.images_per_second,
+            # models can be compared by these though others used the cores too
+            "latency_cpu_ms": 1e3 * latency.timing.processor.percentiles["p50"],
+            "images_per_cpu_second": throughput.timing.processor.images_per_second,
         }
         for latency, throughput in zip(*(one.rows for one in measured.values()), strict=True)
     }
@@ -143,6 +146,7 @@ def time_entries(comparison: Comparison, tell: Callable[[str], None] = lambda te
         {
             "protocols": {name: one.protocol.describe() for name, one in measured.items()},
             "conditions": measured[LATENCY.name].conditions,
+            "cores_shared": any(one.shared for one in measured.values()),
             "models": rows,
         },
     )

@@ -27,6 +27,7 @@ def run_validation(
     names: Sequence[str] | None = None,
     seeds: int | None = None,
     new: bool = False,
+    transfer: RunDir | None = None,
     overrides: Iterable[str] = (),
     retry: Collection[FailureReason] = (),
     on_plan: Callable[[Plan], None] = lambda plan: None,
@@ -41,6 +42,7 @@ def run_validation(
         names: As in `plan_version`.
         seeds: As in `plan_version`.
         new: As in `plan_version`.
+        transfer: As in `plan_version`.
         overrides: `"data.root=..."` and the like, where the images lie elsewhere than the sweep says.
         retry: Failed trainings with one of these reasons are run again.
         on_plan: Called once with the plan, before the first training starts.
@@ -59,9 +61,9 @@ def run_validation(
     config = SweepConfig.load(run.sweep_file, overrides)
     check_overrides(config, run)
     open_source(config.data.request("test"))
-    plan_version(run, shares, names, seeds, new=new)
+    plan_version(run, shares, names, seeds, new=new, transfer=transfer)
     with run.locked():
-        directory, version = plan_version(run, shares, names, seeds, new=new)
+        directory, version = plan_version(run, shares, names, seeds, new=new, transfer=transfer)
         with directory.locked():
             directory.remove_leftovers()
             pixels = max((one.architecture["pixels"] for one in version.choices if not one.missing), default=0)

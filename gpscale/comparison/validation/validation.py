@@ -14,6 +14,7 @@ import pandas as pd
 from gpscale import pareto, rules
 from gpscale.comparison.validation.evidence import Difference, Hits, difference, holm, interval
 from gpscale.comparison.validation.version import HABIT, OURS, Choice, Version
+from gpscale.rules.fitted import Transferred
 from gpscale.run_dir import RunDir, read_json
 from gpscale.training.test_hits import read_test_hits
 from gpscale.trial import TrialRecord
@@ -102,6 +103,13 @@ class Validation:
         return difference(OURS, HABIT, self.arms)
 
     @functools.cached_property
+    def transfer(self) -> Difference | None:
+        """Ours less the rule of the other study, over budgets and seeds: what a transfer loses; None without one."""
+        if not {OURS, Transferred.name} <= self.arms.keys():
+            return None
+        return difference(OURS, Transferred.name, self.arms)
+
+    @functools.cached_property
     def differences(self) -> pd.DataFrame:
         """One row for each other rule: ours less it, over all budgets and at each, p-values corrected (Holm).
 
@@ -126,6 +134,8 @@ class Validation:
         return {
             "primary": self.primary.to_dict() if self.primary else None,
             "verdict": self.verdict,
+            "transfer": self.transfer.to_dict() if self.transfer else None,
+            "transfer_verdict": self.transfer_verdict,
             "hypervolume": self.hypervolumes,
             "predictions": self.predictions,
             "seeds": self.version.seeds,
@@ -144,10 +154,26 @@ class Validation:
             "worse": "Width only beats the rule",
             "tie": "The rule and width only tie",
         }[found.verdict]
-        over = f"{found.budgets} budget{'s' if found.budgets > 1 else ''}, {found.trainings} pairs of trainings"
         if math.isnan(found.low):
-            return f"One seed says nothing of chance: {found} over {over}."
-        return f"{said}: {found} of test top-1 over {over}."
+            return f"One seed says nothing of chance: {found} over {_extent(found)}."
+        return f"{said}: {found} of test top-1 over {_extent(found)}."
+
+    @property
+    def transfer_verdict(self) -> str:
+        """One sentence on what the rule of the other study loses here; empty without one."""
+        found = self.transfer
+        if found is None:
+            return ""
+        other = self.version.transfer
+        what = f"The rule of study {other['name']!r} (base {other['base']})"
+        if math.isnan(found.low):
+            return f"{what}, applied here: one seed says nothing of chance; own rule less it {found}."
+        said = {
+            "better": "loses when it is applied here",
+            "worse": "is better here than this study's own",
+            "tie": "ties with this study's own",
+        }[found.verdict]
+        return f"{what} {said}: own rule less it {found} of test top-1 over {_extent(found)}."
 
     @functools.cached_property
     def hypervolumes(self) -> dict[str, float]:
@@ -216,6 +242,10 @@ _DIFFERENCE_COLUMNS = [
     "budget", "ours", "theirs", "budgets", "trainings", "mean", "low", "high", "p_value", "p_corrected",
     "wins", "ties", "losses", "coinciding", "verdict",
 ]  # fmt: skip
+
+
+def _extent(found: Difference) -> str:
+    return f"{found.budgets} budget{'s' if found.budgets > 1 else ''}, {found.trainings} pairs of trainings"
 
 
 def _training_row(choice: Choice, seed: int, record: TrialRecord) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
@@ -13,6 +12,7 @@ from gpscale.comparison.rule_picks import ground_of, predict_top1, try_pick
 from gpscale.errors import FitError, RunDirError, UnitError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.rules import Ground, Pick
+from gpscale.rules.fitted import Transferred
 from gpscale.run_dir import RunDir, read_json, write_json
 from gpscale.study import Study
 
@@ -73,6 +73,8 @@ class Version:
         first_seed: The first of `seeds` consecutive seeds, none of which a trial of the study has had.
         seeds: How many trainings each choice gets.
         choices: What is built.
+        transfer: The other study whose rule is tried here, as its `name`, `base` and fingerprint of its `fit`; empty
+            where there is none.
 
     Example:
         >>> from gpscale.run_dir import find_study
@@ -87,6 +89,7 @@ class Version:
     first_seed: int
     seeds: int
     choices: tuple[Choice, ...]
+    transfer: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def seed_range(self) -> range:
@@ -133,6 +136,7 @@ def plan_version(
     seeds: int | None,
     *,
     new: bool = False,
+    transfer: RunDir | None = None,
 ) -> tuple[RunDir, Version]:
     """Return where a validation lies and what it trains: the latest version taken further, or a new one.
 
@@ -142,10 +146,12 @@ def plan_version(
         names: Rules; None as for `shares`.
         seeds: Trainings of each choice; None as for `shares`. Never fewer than there are.
         new: Begin a new version, though the latest one could go on.
+        transfer: Another study, whose rule is compared as `transferred`; None for that of the latest version, if any.
 
     Raises:
-        FitError: The study has no rule.
-        RunDirError: It has not been fitted; or it has changed since the latest version, which is asked for more.
+        FitError: The study has no rule, nor has the other; or there is no other where one is needed.
+        RunDirError: It has not been fitted; or it has changed since the latest version, which is asked for more; or
+            that was begun with the rule of yet another study.
         UnitError: A number is not legal.
         UnknownNameError: There is no such rule.
 
@@ -157,16 +163,25 @@ def plan_version(
     """
     study = Study(run)
     _check(shares, names, seeds)
-    ground, fingerprint = ground_of(study), fingerprint_of(run)
+    other = Study(transfer) if transfer else None
+    ground, fingerprint = ground_of(study, other), run.fingerprint
     if ground.gp is None:
         raise FitError(f"A validation needs a study with a rule. {run.path} has none: {study.facts['rule_missing']}")
     before = run.validations()
     latest = Version.read(before[-1]) if before and not new else None
     if latest is None:
         used = {record.trial.seed for record in [*run.records(), *(one for old in before for one in old.records())]}
-        empty = Version(fingerprint, (), (), max(used) + 1, 0, ())
+        empty = Version(fingerprint, (), (), max(used) + 1, 0, (), _described(other))
         wanted = _grown(empty, shares or DEFAULT_SHARES, names or DEFAULT_RULES, seeds or DEFAULT_SEEDS, ground)
         return run.validation(len(before) + 1), wanted
+    if other is not None and latest.transfer not in ({}, _described(other)):
+        before_it = latest.transfer
+        raise RunDirError(
+            f"A version tries the rule of one other study. {before[-1].path} tries that of {before_it['name']!r}, fit "
+            f"{before_it['fit']}; asked for is {other.name!r}, fit {other.run.fingerprint}. Leave --transfer out, or "
+            "begin another version with --new."
+        )
+    latest = dataclasses.replace(latest, transfer=latest.transfer or _described(other))
     wanted = _grown(latest, shares or latest.shares, names or latest.rules, seeds or latest.seeds, ground)
     if wanted.choices != latest.choices and latest.study != fingerprint:
         raise RunDirError(
@@ -176,26 +191,26 @@ def plan_version(
     return before[-1], wanted
 
 
-def fingerprint_of(run: RunDir) -> str:
-    """Return 16 hexadecimal digits of a study's fit: of its rule and its surface of top-1."""
-    digest = hashlib.sha256()
-    for file in (run.rule_file, run.surface_file("top1")):
-        digest.update(file.read_bytes() if file.exists() else b"")
-    return digest.hexdigest()[:16]
-
-
 def _grown(version: Version, shares: Iterable[float], names: Sequence[str], seeds: int, ground: Ground) -> Version:
     """Return a version with more budgets, rules and seeds; what has been chosen stays chosen."""
     known = {choice.key: choice for choice in version.choices}
     all_shares = tuple(sorted({*version.shares, *shares}))
-    all_rules = tuple(dict.fromkeys((*version.rules, *names)))
+    transferred = [] if ground.transferred is None else [Transferred.name]
+    all_rules = tuple(dict.fromkeys((*version.rules, *names, *transferred)))
     grown = dataclasses.replace(version, shares=all_shares, rules=all_rules, seeds=max(seeds, version.seeds))
     choices = []
     for share in all_shares:
         for name in all_rules:
             for seed in grown.seed_range if name == _DRAWS else (None,):
+                if name == Transferred.name and (name, share, seed) not in known:
+                    # not a pick that is missing, but a command that is
+                    ground.require_transferred()
                 choices.append(known.get((name, share, seed)) or _choose(name, share, seed, ground))
     return dataclasses.replace(grown, choices=tuple(choices))
+
+
+def _described(other: Study | None) -> dict[str, str]:
+    return {} if other is None else {"name": other.name, "base": other.base.name, "fit": other.run.fingerprint}
 
 
 def _choose(name: str, share: float, seed: int | None, ground: Ground) -> Choice:
