@@ -180,7 +180,8 @@ def test_a_summary_is_json_without_nan_and_has_what_a_reader_wants(fitted: Study
     assert [row["c"] for row in summary["recommendations"]] == [0.25, 0.5, 0.75, 1.0]
     assert all(row["macs"] <= row["budget"] for row in summary["recommendations"])
     assert len(summary["pareto_set"]) == len(fitted.pareto)
-    assert len(summary["verdicts"]) == 2
+    # of either outcome, what its surface knows and what its intervals hold
+    assert len(summary["verdicts"]) == 4
     assert summary["rule"][1]["resolution"][0] == fitted.rule.predict([0.5]).factors[0, 0]
 
 
@@ -323,6 +324,10 @@ def test_every_figure_is_a_method_of_a_study(name: str, fitted: Study) -> None:
     if name == "curves":
         with pytest.raises(FitError, match=r"curve\.csv"):
             fitted.plot_curves()
+        return
+    if name == "regret":
+        with pytest.raises(FitError, match="Run `gpscale regret`"):
+            fitted.plot_regret()
         return
     figure = getattr(fitted, f"plot_{name}")(columns=1)
     assert figure.get_size_inches()[0] == pytest.approx(3.3)

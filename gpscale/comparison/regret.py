@@ -197,7 +197,7 @@ def _lay(study: Study, shares: Sequence[float], window: float) -> _Laid:
     if not candidates:
         raise FitError(
             f"A regret needs a budget with at least {LEAST_CANDIDATES} measured architectures that use "
-            f"{1 - window:.0%} to 100 % of it. Got at most {max(map(len, fitting.values()))}. Ask for others, or raise "
+            f"{1 - window:.0%} to 100% of it. Got at most {max(map(len, fitting.values()))}. Ask for others, or raise "
             "--window."
         )
     return _Laid(

@@ -37,7 +37,7 @@ def test_without_a_name_all_that_a_study_can_have_is_drawn_and_the_rest_explaine
     assert [file.name for file in written] == ["line.png", "staircases.png", "diagnostics.png"]
     assert {Image.open(file).width for file in written} == {990}
     explained = {line.split(":")[0] for line in ran.err.splitlines()}
-    assert explained == {f"no {name}" for name in ("front", "rule", "surface", "iso_macs", "curves")}
+    assert explained == {f"no {name}" for name in ("front", "rule", "surface", "iso_macs", "curves", "regret")}
     assert "holds MACs fixed" in ran.err
 
 
@@ -73,7 +73,7 @@ def test_an_outcome_draws_what_shows_it_and_tells_what_was_left_out(fitted: Stud
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "front_top1.csv"), front_of(fitted), check_dtype=False)
     told = ran.err.splitlines()
     assert told[0].startswith("no curves: ")
-    assert told[1:] == [f"left out {name}: it shows no accuracy, not top1" for name in ("rule", "staircases")]
+    assert told[1:] == [f"left out {name}: it shows no accuracy, not top1" for name in ("rule", "staircases", "regret")]
 
 
 def test_a_factor_can_be_chosen_of_the_figures_that_take_one(fitted: Study, tmp_path: Path) -> None:

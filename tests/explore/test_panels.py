@@ -130,7 +130,7 @@ def test_colours_and_axes_stay_where_a_slider_moves(fitted: Study) -> None:
     changed = np.argwhere(pixels(panel) != before)
     # the two panels and the title over the first; bars, ticks and labels lie outside
     height, width = before.shape
-    bars = [slice(int(from_ * width), int(to * width)) for from_, to in ((0.415, 0.48), (0.91, 1.0))]
+    bars = [slice(int(from_ * width), int(to * width)) for from_, to in ((0.415, 0.48), (0.915, 1.0))]
     for bar in bars:
         assert not ((changed[:, 1] >= bar.start) & (changed[:, 1] < bar.stop)).any()
     # a cross on the lower edge is drawn whole, above the numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class SyntheticStudy:
     surfaces: dict[str, Surface]
     curves: pd.DataFrame
     fitted_rule: GPRule | None
+    regret: dict[str, Any] | None = None
 
     @property
     def rule(self) -> GPRule:
@@ -108,7 +110,8 @@ def make_study(n: int, names: tuple[str, ...] = FACTOR_NAMES, seed: int = 0) -> 
         realised = finished[list(FACTOR_NAMES)].to_numpy()
         rule = fit_rule(finished["c"], realised, finished["top1"], band=BAND, bootstrap=3)
     curves = pd.concat([made_curve(row, generator) for row in finished.to_dict("records")], ignore_index=True)
-    return SyntheticStudy("synthetic", SyntheticBase(), finished, facts, surfaces, curves, rule)
+    regret = None if fixed else made_regret(n)
+    return SyntheticStudy("synthetic", SyntheticBase(), finished, facts, surfaces, curves, rule, regret)
 
 
 def made_diagnostics(surface: Surface) -> Diagnostics:
@@ -119,6 +122,19 @@ def made_diagnostics(surface: Surface) -> Diagnostics:
     scores = Scores(rmse=0.0123, nlpd=-2.0, spearman=0.87, coverage=1 - 1 / n)
     other = Scores(rmse=0.0345, nlpd=-1.0, spearman=0.0, coverage=1.0)
     return Diagnostics(surface.outcome, n, scores, other, 1.0, 0.1, tuple(measured.tolist()), joint, alone)
+
+
+def made_regret(n: int) -> dict[str, Any]:
+    """Make up a regret that falls with the trials; the rule has no pick after the first eight."""
+    counts = [*range(8, n, 4), n]
+    rows = []
+    for arm, kind, trials in itertools.product(("rule", "surface"), ("plan", "random"), counts):
+        none = arm == "rule" and trials == 8
+        regret = None if none else 0.02 * (1 - trials / n) + 0.002 * (arm == "rule")
+        reach = {"low": 0.9 * regret, "high": 1.1 * regret} if regret is not None and kind == "random" else {}
+        figures = {"regret": regret, "same": trials / n, "lost": 0.0, "low": None, "high": None, **reach}
+        rows.append({"arm": arm, "kind": kind, "trials": trials, "orders": 0 if none else 10, **figures})
+    return {"rows": rows, "chance": 0.03, "noise": 0.004}
 
 
 def made_curve(row: dict[Any, Any], generator: np.random.Generator) -> pd.DataFrame:

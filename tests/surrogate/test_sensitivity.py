@@ -18,7 +18,9 @@ COST = {"resolution": 2.0, "ir_depth": 0.5, "vit_depth": 0.25, "width": 1.8}
 """By which power of each factor MACs grow, in a made-up space."""
 
 
-def found_for(slopes: Mapping[str, float], noise: float = 0.0005, held: str | None = None, n: int = N) -> Sensitivity:
+def found_for(
+    slopes: Mapping[str, float], noise: float = 0.0005, held: str | None = None, n: int = N, points: int = 64
+) -> Sensitivity:
     """Judge a surface of top-1 that is linear in the log factors, each with the same span."""
     generator = np.random.default_rng(0)
     logs = generator.uniform(-0.5, 0.5, (n, 4))
@@ -28,12 +30,12 @@ def found_for(slopes: Mapping[str, float], noise: float = 0.0005, held: str | No
     space = generator.uniform(-0.7, 0.7, (200, 4))
     macs = 3e7 * np.exp(space @ list(COST.values()))
     surface = Surface.fit(np.exp(logs), FACTOR_NAMES, top1, restarts=1)
-    return sensitivity(surface, np.exp(space), macs, halves=12, points=64)
+    return sensitivity(surface, np.exp(space), macs, halves=12, points=points)
 
 
 def test_indices_of_a_linear_law_are_the_shares_of_the_squared_slopes() -> None:
     slopes = {"resolution": 0.10, "ir_depth": 0.02, "vit_depth": 0.03, "width": 0.08}
-    found = found_for(slopes)
+    found = found_for(slopes, points=256)
     total = sum(slope**2 for slope in slopes.values())
     for name, slope in slopes.items():
         for index in (found.first[name], found.total[name]):
@@ -47,7 +49,7 @@ def test_indices_of_a_linear_law_are_the_shares_of_the_squared_slopes() -> None:
         ({"resolution": 0.10, "ir_depth": 0.02, "vit_depth": 0.02, "width": 0.08}, 0.001, "confirmed"),
         ({"resolution": 0.02, "ir_depth": 0.10, "vit_depth": 0.08, "width": 0.02}, 0.001, "denied"),
         ({"resolution": 0.10, "ir_depth": 0.02, "vit_depth": 0.10, "width": 0.02}, 0.001, "denied"),
-        ({name: 0.03 for name in FACTOR_NAMES}, 0.03, "undecided"),
+        (dict.fromkeys(FACTOR_NAMES, 0.03), 0.03, "undecided"),
     ],
 )
 def test_the_claim_of_the_paper_is_confirmed_denied_or_undecided(
@@ -59,7 +61,7 @@ def test_the_claim_of_the_paper_is_confirmed_denied_or_undecided(
 
 
 def test_noise_makes_the_intervals_wide() -> None:
-    slopes = {name: 0.05 for name in FACTOR_NAMES}
+    slopes = dict.fromkeys(FACTOR_NAMES, 0.05)
     widths = [max(one.high - one.low for one in found_for(slopes, noise).total.values()) for noise in (0.0005, 0.03)]
     assert widths[1] > 2 * widths[0]
 
