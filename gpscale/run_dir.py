@@ -175,8 +175,6 @@ class RunDir:
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the fit: of its rule and its surface of top-1."""
-        # not above: recommend() does without its libraries
-        
         # imported here because a recommendation, which does without it, should not wait for it
         import hashlib
 

@@ -14,9 +14,8 @@ import typer
 
 from gpscale import __version__
 from gpscale.cli import completion, evidence, models
-from gpscale.cli.options import Json, Run
+from gpscale.cli.options import Address, Json, OwnRun, Retry, Run, Runs, Set, SweepFile, Workers
 from gpscale.errors import GpscaleError
-from gpscale.trial import FailureReason
 
 app = typer.Typer(
     name="gpscale",
@@ -27,28 +26,6 @@ app = typer.Typer(
     # plain text: importing rich would more than double the time that --help takes
     rich_markup_mode=None,
 )
-
-OwnRun = Annotated[
-    str,
-    typer.Argument(metavar="RUN", help="Run directory; it is written into.", autocompletion=completion.runs),
-]
-SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="Sweep file (YAML).")]
-Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")]
-Retry = Annotated[
-    list[str],
-    typer.Option(
-        metavar="REASON",
-        help=f"Run trials again that failed for this reason: {', '.join(FailureReason)}; may be repeated.",
-        autocompletion=completion.reasons,
-    ),
-]
-Transfer = Annotated[
-    str | None,
-    typer.Option(
-        metavar="STUDY", help="Another study, whose rule is tried on this base, too.", autocompletion=completion.studies
-    ),
-]
-Runs = Annotated[Path, typer.Option("--runs", help="Directory of the run directories.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -101,7 +78,7 @@ def sweep(
     sweep_file: SweepFile,
     name: Annotated[str | None, typer.Option(help="Name of the run; default: the sweep file's.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Trials in all; raise it to continue a sweep.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time; default: one per core.")] = None,
+    workers: Workers = None,
     set: Set = [],  # noqa: B006
     retry: Retry = [],  # noqa: B006
     timeout: Annotated[
@@ -120,9 +97,7 @@ def sweep(
             "a study answers them)."
         ),
     ] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="auto|HOST:PORT", help="Ray cluster that this machine belongs to.")
-    ] = None,
+    address: Address = None,
     cpus: Annotated[float | None, typer.Option(help="Ray: cores that a trial reserves; default: 1.")] = None,
     gpus: Annotated[
         float | None, typer.Option(help="Ray: graphics cards that a trial reserves, 0.25 for four trials on a card.")
@@ -216,7 +191,7 @@ def fidelity(
     run: OwnRun,
     trials: Annotated[int, typer.Option(min=2, help="Trials to train for longer, in all.")] = 8,
     epochs_factor: Annotated[int, typer.Option(min=2, help="Epochs over those of the study.")] = 4,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time; default: one per core.")] = None,
+    workers: Workers = None,
     set: Set = [],  # noqa: B006
     retry: Retry = [],  # noqa: B006
     dry_run: Annotated[
@@ -231,54 +206,6 @@ def fidelity(
         comparing.dry_run(run, trials, epochs_factor, workers, as_json=json)
     else:
         comparing.fidelity(run, trials, epochs_factor, workers, set, retry, as_json=json)
-
-
-@app.command()
-def validate(
-    run: Annotated[
-        list[str],
-        typer.Argument(metavar="RUN", help="Run directory; it is written into.", autocompletion=completion.runs),
-    ],
-    budgets: Annotated[
-        float | None,
-        typer.Option(metavar="C C...", help="Shares of the base's MACs; default: 0.25 0.5 0.75 1."),
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each pick; default: 5.")] = None,
-    rules: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME",
-            help="Rule to compare; may be repeated; default: rule, surface, width, tinynet, random.",
-            autocompletion=completion.scaling_rules,
-        ),
-    ] = [],  # noqa: B006
-    new: Annotated[
-        bool, typer.Option("--new", help="Begin a new version, with what the rules pick now; all versions are kept.")
-    ] = False,
-    transfer: Transfer = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default: one per core.")] = None,
-    executor: Annotated[str, typer.Option(help="Where trainings run: local or ray.")] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="auto|HOST:PORT", help="Ray cluster that this machine belongs to.")
-    ] = None,
-    set: Set = [],  # noqa: B006
-    retry: Retry = [],  # noqa: B006
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be trained; write nothing.")] = False,
-    json: Json = False,
-) -> None:
-    """Compare the rule with its rivals on the test images.
-
-    Trains what each would build for each budget. The same command again continues.
-    """
-    from gpscale.cli import validating
-    from gpscale.cli.executors import ExecutorOptions
-
-    study, shares = validating.study_and_shares(run, budgets)
-    if dry_run:
-        validating.dry_run(study, shares, rules, seeds, new=new, transfer=transfer, as_json=json)
-    else:
-        where = ExecutorOptions(executor, workers, address)
-        validating.validate(study, shares, rules, seeds, where, set, retry, new=new, transfer=transfer, as_json=json)
 
 
 @app.command()
@@ -319,35 +246,6 @@ def recommend(
     from gpscale.cli import show
 
     show.recommendation(macs, study, base, num_classes, method, as_json=json)
-
-
-@app.command()
-def rules(
-    study: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="STUDY",
-            help="Run directory or shipped study; default: the shipped one.",
-            autocompletion=completion.studies,
-        ),
-    ] = None,
-    macs: Annotated[
-        list[str], typer.Option(help='Budget, for example "20M"; may be repeated; default: shares of the base.')
-    ] = [],  # noqa: B006
-    rule: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME", help="Only rules to show; may be repeated.", autocompletion=completion.scaling_rules
-        ),
-    ] = [],  # noqa: B006
-    seed: Annotated[int, typer.Option(min=0, help="Decides what the random rule draws.")] = 0,
-    transfer: Transfer = None,
-    json: Json = False,
-) -> None:
-    """Show what our rule and others would build for a budget."""
-    from gpscale.cli import ruling
-
-    ruling.rules(study, macs, rule, seed, transfer=transfer, as_json=json)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gpscale.cli import completion
-from gpscale.cli.options import Json
+from gpscale.cli.options import Address, Json, Retry, Runs, Set, Trainer, Workers
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -213,26 +213,15 @@ def train(
 def compare(
     file: Annotated[Path, typer.Argument(metavar="COMPARISON.yaml", help="Comparison file (YAML).")],
     name: Annotated[str | None, typer.Option(help="Name of the run; default: the comparison file's.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default: one per core.")] = None,
-    set: Annotated[
-        list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
-    ] = [],  # noqa: B006
-    retry: Annotated[
-        list[str],
-        typer.Option(
-            metavar="REASON",
-            help="Run trainings again that failed for this reason; may be repeated.",
-            autocompletion=completion.reasons,
-        ),
-    ] = [],  # noqa: B006
+    workers: Workers = None,
+    set: Set = [],  # noqa: B006
+    retry: Retry = [],  # noqa: B006
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be built for each budget; write nothing.")
     ] = False,
-    executor: Annotated[str, typer.Option(help="Where trainings run: local or ray.")] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="auto|HOST:PORT", help="Ray cluster that this machine belongs to.")
-    ] = None,
-    runs: Annotated[Path, typer.Option("--runs", help="Directory of the run directories.")] = Path("runs"),
+    executor: Trainer = "local",
+    address: Address = None,
+    runs: Runs = Path("runs"),
     json: Json = False,
 ) -> None:
     """Compare families at equal MACs: accuracy and latency.
