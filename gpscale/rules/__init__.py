@@ -2,7 +2,7 @@
 
 >>> from gpscale.rules import names
 >>> names()[:4]
-['rule', 'surface', 'surface_low', 'width']
+['rule', 'surface', 'surface_low', 'transferred']
 """
 
 # in the order in which tables show them
