@@ -109,7 +109,8 @@ class LocalExecutor:
         """
         check_limits(workers, timeout, "one worker on each core")
         self.workers = usable_cores() if workers is None else workers
-        self._settled = workers is not None
+        # None once it is settled; else the most that a graphics card may be tried with
+        self._most = self.workers if workers is None else None
         self._timeout = math.inf if timeout is None else timeout
         self._run_trial = run_trial
         self._preload = tuple(preload)
@@ -143,10 +144,12 @@ class LocalExecutor:
         Args:
             jobs: What will run.
         """
-        if self._settled or not jobs or self._run_trial is not worker.run_trial or training_device() == "cpu":
+        if self._most is None or not jobs or self._run_trial is not worker.run_trial or training_device() == "cpu":
             return
-        self.workers = find_workers(jobs, self.workers, self._preload, ENVIRONMENT)
-        self._settled = True
+        self.workers = find_workers(jobs, self._most, self._preload, ENVIRONMENT)
+        if len(jobs) >= self._most or 2 * self.workers <= len(jobs):
+            # all that may be, or twice as many, have been tried; else more may pay when there are more jobs
+            self._most = None
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Run the jobs and yield events until the last one has ended.

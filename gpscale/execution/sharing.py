@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from gpscale.execution.base import Job
 from gpscale.execution.fork_server import ForkServer
@@ -27,6 +27,9 @@ TRAIN_SECONDS = 3.0
 WARM_UP_STEPS = 3
 """Steps that choose kernels and fill the allocator's pool."""
 
+LONGEST_SECONDS = 120.0
+"""After which a number of trials counts as too many: something hangs."""
+
 _READY = b"ready"
 
 
@@ -36,6 +39,7 @@ def find_workers(
     preload: Sequence[str],
     environment: Mapping[str, str],
     seconds: float = TRAIN_SECONDS,
+    longest: float = LONGEST_SECONDS,
 ) -> int:
     """Return how many trials at a time train the most images a second on the device that trials train on.
 
@@ -45,32 +49,33 @@ def find_workers(
         preload: Modules that the processes need.
         environment: Variables of the processes, on top of this one's.
         seconds: How long each number of trials is tried, after a warm-up.
+        longest: Seconds that a number of trials may take in all.
 
     Returns:
         At least 1, which stands also where not even one trial works: its record will say why.
     """
-    costly = sorted(jobs, key=lambda job: count_trial(job.trial)[0], reverse=True)
-    most = min(most, len(costly))
-    counts = [1 << power for power in range(most.bit_length())]
-    gates = [os.pipe() for _ in counts]
-    answers = os.pipe()
-    server = ForkServer(preload, environment, keep=[answers[1], *(begin for begin, _ in gates)])
-    try:
+    costly = sorted(jobs, key=lambda job: count_trial(job.trial)[0], reverse=True)[:most]
+    counts = [1 << power for power in range(len(costly).bit_length())]
+    if len(counts) == 1:
+        return 1
+    with contextlib.ExitStack() as stack:
+        gates = [_pipe(stack) for _ in counts]
+        answers, said = _pipe(stack)
+        server = ForkServer(preload, environment, keep=[said.fileno(), *(begin.fileno() for begin, _ in gates)])
+        stack.callback(server.close)
         places = iter(gates)
 
         def speed(count: int) -> float | None:
             begin, release = next(places)
-            for place, job in enumerate(costly[:count]):
-                server.start(str(place), _train, job, begin, answers[1], seconds)
-            return _gather(server, answers[0], release, count)
+            try:
+                for place, job in enumerate(costly[:count]):
+                    server.start(str(place), _train, job, begin.fileno(), said.fileno(), seconds)
+                return _gather(server, answers, release, count, time.monotonic() + longest)
+            except EOFError:
+                # the server was killed, often for lack of memory
+                return None
 
         return most_productive(speed, counts)
-    finally:
-        server.close()
-        for end in (*answers, *(end for gate in gates for end in gate)):
-            # the gates that were opened are closed at one end
-            with contextlib.suppress(OSError):
-                os.close(end)
 
 
 def most_productive(speed: Callable[[int], float | None], counts: Sequence[int]) -> int:
@@ -93,42 +98,59 @@ def most_productive(speed: Callable[[int], float | None], counts: Sequence[int])
     return best
 
 
-def _gather(server: ForkServer, answers: int, release: int, count: int) -> float | None:
+def _pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """Return both ends of a pipe, which the stack closes, if they are not closed before."""
+    read_end, write_end = os.pipe()
+    return (
+        stack.enter_context(os.fdopen(read_end, "rb", buffering=0)),
+        stack.enter_context(os.fdopen(write_end, "wb", buffering=0)),
+    )
+
+
+def _gather(server: ForkServer, answers: IO[bytes], release: IO[bytes], count: int, deadline: float) -> float | None:
     """Let the processes train when all are ready; return the sum of what they say, None where one has failed."""
     ready, running, total, failed = 0, count, 0.0, False
     while running:
-        found = wait([server.connection, answers])
+        found = wait([server.connection, answers.fileno()], None if failed else max(0.0, deadline - time.monotonic()))
         # before the exit of the process that has written it
-        if answers in found:
-            for line in os.read(answers, 1 << 16).split():
+        if answers.fileno() in found:
+            for line in os.read(answers.fileno(), 1 << 16).split():
                 if line == _READY:
                     ready += 1
                     if ready == count:
-                        os.close(release)
+                        release.close()
                 else:
                     total += float(line)
+        status = 0
         if server.connection in found:
             _, status = server.next_exit()
             running -= 1
-            if status and not failed:
-                failed = True
-                # those that wait would wait for ever
-                for place in range(count):
-                    server.kill(str(place))
+        if not failed and (status or not found):
+            failed = True
+            # those that wait would wait for ever
+            for place in range(count):
+                server.kill(str(place))
     return None if failed else total
 
 
-def _train(job: Job, begin: int, answers: int, seconds: float) -> None:
+def _train(job: Job, begin: int, said: int, seconds: float) -> None:
     """Be one of the trials: get ready, wait for the others, and say how many images a second were trained."""
     import torch
 
+    # that it does not fit is one of the answers, and not for the terminal
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
     torch.set_num_threads(1)
     training = new_training(job)
     steps = _endless(training)
     for _ in range(WARM_UP_STEPS):
         next(steps)
-    training.read_losses()
-    os.write(answers, _READY + b"\n")
+    # a validation takes room of its own, which a trial then keeps
+    training.finish_epoch()
+    training.position.epoch = 0
+    steps = _endless(training)
+    os.write(said, _READY + b"\n")
     # its end, when all are ready
     os.read(begin, 1)
     start, taken = time.perf_counter(), 0
@@ -139,7 +161,7 @@ def _train(job: Job, begin: int, answers: int, seconds: float) -> None:
     elapsed = time.perf_counter() - start
     if training.position.parts > 1:
         raise MemoryError("A whole batch does not fit beside the other trials.")
-    os.write(answers, f"{taken * training.batch_size / elapsed}\n".encode())
+    os.write(said, f"{taken * training.batch_size / elapsed}\n".encode())
 
 
 def _endless(training: Training) -> Iterator[None]:

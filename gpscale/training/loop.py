@@ -200,7 +200,7 @@ class Training:
     def _step(self, images: Tensor, indices: NDArray[np.int64]) -> Tensor:
         """Take one step; return its loss, a scalar on the device."""
         recipe, epoch, step = self.recipe, self.position.epoch, self.position.step
-        labels = torch.from_numpy(self._store.labels[indices]).to(self.device)
+        labels = torch.from_numpy(self._store.labels[indices]).to(self.device, non_blocking=True)
         seed = derived_seed(self._seed, Stream.AUGMENTATION, epoch, step)
         inputs, targets = self._augmentation.training(images.to(self.device), labels, seed)
         loss = self._backward(inputs, targets, derived_seed(self._seed, Stream.MODEL, epoch, step))

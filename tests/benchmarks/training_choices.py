@@ -6,15 +6,19 @@ Rows without a goal tell what was tried and is not done, and where the time of a
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from gpscale.execution.fork_server import ForkServer
 from gpscale.execution.local import ENVIRONMENT
+from gpscale.execution.worker import PRELOAD
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.store import ImageStore
 from tests.benchmarks.measuring import Goal, Row, Side, interleaved, medians
-from tests.benchmarks.training_ours import PARTS, Variant, step_parts
+from tests.benchmarks.training_ours import PARTS, Variant, profile
 from tests.benchmarks.training_speed import forked, steps_per_second
 from tests.benchmarks.training_workload import STORED_PIXELS, Workload
 
@@ -44,7 +48,7 @@ def measure(smoke: bool) -> list[Row]:
             for name, (variant, environment) in settings.items()
         }
         found = medians(interleaved(sides, rounds, warm_up=0 if smoke else 1))
-        parts = step_parts(workload, 2 if smoke else 20)
+        parts = _step_parts(workload, 2 if smoke else 20)
     speed = {name: workload.batch_size * value for name, value in found.items()}
     what = f"training {workload.base}, batches of {workload.batch_size}"
     ours = Side("as it is", "1", speed["ours"])
@@ -69,10 +73,28 @@ def measure(smoke: bool) -> list[Row]:
         Row(
             what=f"{what}: a step against its convolutions",
             unit="s",
-            ours=Side("all of it, under torch's profiler", "1", sum(parts.values())),
+            ours=Side("all operators, under torch's profiler", "1", sum(parts.values())),
             peer=Side("convolutions, forward and backward", "1", parts["convolution"]),
             goal=None,
             rounds=1,
             details={f"{part}, s a step": parts[part] for part in PARTS},
         ),
     ]
+
+
+def _step_parts(workload: Workload, count: int) -> dict[str, float]:
+    """Profile steps in a process as a sweep's workers are."""
+    read_end, write_end = os.pipe()
+    server = ForkServer(PRELOAD, ENVIRONMENT, keep=[write_end])
+    try:
+        server.start("profile", profile, workload, count, write_end)
+        _, status = server.next_exit()
+        if status:
+            raise RuntimeError("The process that profiles ended early; its message is above.")
+        # not to its end, which the server holds open
+        parts: dict[str, float] = json.loads(os.read(read_end, 1 << 16))
+        return parts
+    finally:
+        server.close()
+        os.close(read_end)
+        os.close(write_end)

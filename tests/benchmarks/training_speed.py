@@ -94,7 +94,7 @@ def _rows(workload: Workload, found: Mapping[str, float], cores: int, rounds: in
         for kind, peer, name, threads in (
             ("like for like", "like", "torch DataLoader, PIL transforms, else the same", each),
             ("as a user would", "user", "torch DataLoader, PIL transforms, torch's defaults", usual),
-            ("timm's parts", "timm", "timm's loader, transforms, optimizer and schedule", usual),
+            ("timm's parts", "timm", "timm's loader, transforms (which jitter colours), optimizer, schedule", usual),
         )
     ]
     scaling = Goal(f"at least {0.95 * cores:.3g} times", lambda row: row.ratio >= 0.95 * cores)

@@ -71,7 +71,7 @@ def measure(smoke: bool) -> list[Row]:
             )
         ]
         counts, seconds, rounds = ((1, 2), 0.1, 1) if smoke else (SCALING, 1.0, 3)
-        return [*rows, *(_scaling(name, counts, seconds, rounds) for name in GOALS)]
+        return [*rows, *(_scaling(name, counts, seconds, rounds, preload) for name in GOALS)]
 
 
 def overhead(begins: Sequence[float], workers: int, seconds: float) -> float:
@@ -108,9 +108,9 @@ def _ours(name: str, workers: int, trials: int, seconds: float, preload: Sequenc
     return _run(name, workers, trials, seconds, preload)[0]
 
 
-def _wall(name: str, workers: int, trials: int, seconds: float) -> float:
+def _wall(name: str, workers: int, trials: int, seconds: float, preload: Sequence[str]) -> float:
     """Return how long all trials took together, seconds."""
-    return _run(name, workers, trials, seconds, ())[1]
+    return _run(name, workers, trials, seconds, preload)[1]
 
 
 def _run(name: str, workers: int, trials: int, seconds: float, preload: Sequence[str]) -> tuple[list[float], float]:
@@ -173,12 +173,12 @@ def _tune(trials: int, seconds: float) -> list[float]:
         return [result.metrics["begin"] for result in tuner.fit()]
 
 
-def _scaling(name: str, counts: Sequence[int], seconds: float, rounds: int) -> Row:
+def _scaling(name: str, counts: Sequence[int], seconds: float, rounds: int, preload: Sequence[str]) -> Row:
     """Return the row that compares the most workers with one; the numbers between are its details."""
     per_worker = 4
     sides = {
-        str(workers): lambda workers=workers: workers * per_worker / _wall(name, workers, workers * per_worker, seconds)
-        for workers in counts
+        str(count): lambda count=count: count * per_worker / _wall(name, count, count * per_worker, seconds, preload)
+        for count in counts
     }
     rates = medians(interleaved(sides, rounds, warm_up=0))
     most = max(counts)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 from typing import Any
 
 import pytest
 
 from gpscale import families
-from gpscale.execution import Job, LocalExecutor, local, usable_cores
+from gpscale.execution import Job, LocalExecutor, local, sharing, usable_cores
+from gpscale.execution.fork_server import ForkServer
 from gpscale.execution.sharing import find_workers, most_productive
 from gpscale.run_dir import RunDir
 from gpscale.training.data.config import DataConfig
@@ -34,7 +37,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def search(jobs: list[Job], most: int, *others: Any) -> int:
         found.append(len(jobs))
-        return most + 3
+        return min(most, len(jobs))
 
     monkeypatch.setattr(local, "training_device", lambda: "cuda")
     monkeypatch.setattr(local, "find_workers", search)
@@ -79,17 +82,31 @@ def test_a_trial_that_does_not_work_ends_the_search_and_those_that_wait_for_it(j
     assert find_workers([other_images(job) for job in jobs], 2, (), {}, seconds=0.0) == 1
 
 
+def test_a_search_that_hangs_or_loses_its_server_ends(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_workers(jobs, 2, (), {}, seconds=60.0, longest=0.0) == 1
+
+    def lose(server: ForkServer, *others: Any) -> None:
+        os.kill(server.pid, signal.SIGKILL)
+        server.next_exit()
+
+    monkeypatch.setattr(sharing, "_gather", lose)
+    assert find_workers(jobs, 2, (), {}, seconds=0.0) == 1
+
+
 def test_an_executor_looks_once_and_only_where_nobody_has_said_how_many(jobs: list[Job], asked: list[int]) -> None:
     with LocalExecutor() as executor:
         executor.settle([])
         assert asked == []
-        executor.settle(jobs)
+        # one job says nothing of two at a time
         executor.settle(jobs[:1])
-    assert asked == [3]
-    assert executor.workers == usable_cores() + 3
+        assert executor.workers == 1
+        executor.settle(jobs * usable_cores())
+        executor.settle(jobs[:1])
+    assert asked == [1, 3 * usable_cores()]
+    assert executor.workers == usable_cores()
     with LocalExecutor(workers=2) as executor:
         executor.settle(jobs)
-    assert (asked, executor.workers) == ([3], 2)
+    assert (len(asked), executor.workers) == (2, 2)
 
 
 def test_on_a_processor_there_is_one_trial_a_core(
