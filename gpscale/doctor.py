@@ -124,14 +124,16 @@ def _damaged(run: RunDir) -> Iterator[tuple[Path, str, str]]:
     stops = _stops_trials(run)
     for trial_id in filter(_TRIAL.fullmatch, run.trial_ids()):
         yield from _damaged_in_trial(run, trial_id, stops=stops)
-    if run.fidelity.path.is_dir():
-        yield from _damaged(run.fidelity)
+    for inside in (run.fidelity, *run.validations()):
+        if inside.path.is_dir():
+            yield from _damaged(inside)
 
 
 def _settings(run: RunDir) -> Iterator[tuple[Path, Callable[[], object], str]]:
     """Yield the files that say what a run is, one of which it has; as `_readers` does."""
     from gpscale.comparison.full_training import SETTINGS_FILE, TrainingSettings
     from gpscale.comparison.side_by_side import Comparison, ComparisonConfig
+    from gpscale.comparison.validation.version import Version
     from gpscale.sweep import SweepConfig
 
     comparison, training = Comparison.settings_file_of(run), run.path / SETTINGS_FILE
@@ -150,6 +152,11 @@ def _settings(run: RunDir) -> Iterator[tuple[Path, Callable[[], object], str]]:
         lambda: TrainingSettings.check_whole(training),
         f"put {training} back as it was; or move {run.path} away, and train again",
     )
+    yield (
+        run.validation_file,
+        lambda: Version.read(run),
+        f"put {run.validation_file} back as it was; or begin another version with `gpscale validate --new`",
+    )
 
 
 def _stops_trials(run: RunDir) -> bool:
@@ -164,6 +171,7 @@ def _stops_trials(run: RunDir) -> bool:
 
 def _readers(run: RunDir) -> Iterator[tuple[Path, Callable[[], object], str]]:
     """Yield each file outside the trials' directories, how it is read, and what to do without it."""
+    from gpscale.comparison.side_by_side.comparison import Comparison, read_entries, read_timings
     from gpscale.rules.gp_rule import GPRule
     from gpscale.surrogate.surface import Surface
     from gpscale.training.data.preparing import is_store
@@ -183,6 +191,9 @@ def _readers(run: RunDir) -> Iterator[tuple[Path, Callable[[], object], str]]:
     )
     for file, again in ((run.diagnostics_file, "diagnose"), (run.regret_file, "regret")):
         yield file, lambda file=file: read_json(file)["fit"], f"run `gpscale {again}` again"  # type: ignore[misc]
+    entries, timings = Comparison.entries_file_of(run), Comparison.timings_file_of(run)
+    yield entries, lambda: read_entries(run), "run the comparison again: it is chosen anew"
+    yield timings, lambda: read_timings(run), "run the comparison again: all is timed anew"
     yield run.pareto_file, lambda: _read_table(run.pareto_file), _FIT_AGAIN
     # a directory of that name with other files is none of ours
     if is_store(run.images):
@@ -197,6 +208,7 @@ def _damaged_in_trial(run: RunDir, trial_id: str, *, stops: bool) -> Iterator[tu
             damage = _fault(record, trial_id)
     except GpscaleError as error:
         damage = str(error)
+    damage = damage or _damaged_hits(run, trial_id)
     lost = "" if damage else _lost_curve(run, trial_id, record)
     if lost and (record is None or not stops):
         curve = run.trial(trial_id) / CURVE_FILE
@@ -224,6 +236,18 @@ def _fault(record: TrialRecord, trial_id: str) -> str:
         family.row(family.architecture_from_dict(record.trial.architecture))
     except (LookupError, TypeError, ValueError) as error:
         return f"its architecture is none of {family.name}: {detail_of(error)}"
+    return ""
+
+
+def _damaged_hits(run: RunDir, trial_id: str) -> str:
+    """Say what is wrong with the record of which test images are right; empty if nothing is, or there is none."""
+    from gpscale.training.test_hits import TEST_HITS_FILE, read_test_hits
+
+    try:
+        if (run.trial(trial_id) / TEST_HITS_FILE).exists():
+            read_test_hits(run.trial(trial_id))
+    except RunDirError as error:
+        return str(error)
     return ""
 
 

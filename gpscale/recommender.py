@@ -20,7 +20,7 @@ from gpscale.errors import FitError, OutOfRangeError, UnitError, UnknownNameErro
 from gpscale.factors import Bounds, Factors
 from gpscale.families import Architecture, Base
 from gpscale.rules import GPRule, Ground, pick
-from gpscale.run_dir import RunDir, find_study, read_json
+from gpscale.run_dir import RunDir, find_study, read_stored
 from gpscale.search_space import SearchSpace
 from gpscale.surrogate.surface import Surface
 from gpscale.units import Z95, format_macs, parse_macs
@@ -209,7 +209,7 @@ class FittedStudy:
             RunDirError: It has not been fitted.
             FitError: Its design gives no rule.
         """
-        facts = read_json(run.study_file)
+        facts = read_stored(run.study_file, "what a fit has found", dict)
         if facts["rule_missing"]:
             raise FitError(
                 f"A recommendation needs a study with a rule. Study {run.name!r} has none: {facts['rule_missing']} "
@@ -222,8 +222,8 @@ class FittedStudy:
             bounds=Bounds.from_dict(facts["bounds"]),
             pixel_step=facts["pixel_step"],
             base_macs=facts["base_macs"],
-            rule=GPRule.from_dict(read_json(run.rule_file)),
-            surface=Surface.from_dict(read_json(run.surface_file("top1"))),
+            rule=read_stored(run.rule_file, "a rule", GPRule.from_dict),
+            surface=read_stored(run.surface_file("top1"), "a surface", Surface.from_dict),
         )
 
     def space(self, base: Base, num_classes: int) -> SearchSpace:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 AVERAGED = ("top1", "top5", "top1_raw", "top5_raw", "validation_loss", "train_loss", "images_per_second")
 
@@ -77,9 +80,25 @@ def seed_noise(trainings: pd.DataFrame, outcome: str) -> SeedNoise | None:
         >>> round(seed_noise(table, "top1").std, 4)
         0.0141
     """
-    groups = trainings.groupby("architecture")[outcome]
-    degrees = len(trainings) - len(groups)
-    if not degrees:
-        return None
-    squares = ((trainings[outcome] - groups.transform("mean")) ** 2).sum()
-    return SeedNoise(math.sqrt(squares / degrees), degrees, int((groups.size() > 1).sum()))
+    groups = [group.to_numpy(dtype=np.float64) for _, group in trainings.groupby("architecture")[outcome]]
+    std, degrees = pooled_spread(groups)
+    return SeedNoise(std, degrees, sum(len(group) > 1 for group in groups)) if degrees else None
+
+
+def pooled_spread(groups: Sequence[NDArray[np.float64]]) -> tuple[float, int]:
+    """Return the standard deviation within groups, pooled over them, and its degrees of freedom.
+
+    Args:
+        groups: Of each model its values, one a seed, (n,) float64; groups of one say nothing.
+
+    Returns:
+        The standard deviation, NaN where no group has two values, and how many values there are beyond the means.
+
+    Example:
+        >>> std, degrees = pooled_spread([np.array([0.70, 0.72]), np.array([0.60, 0.62]), np.array([0.4])])
+        >>> degrees, round(std, 4)
+        (2, 0.0141)
+    """
+    degrees = sum(max(0, len(group) - 1) for group in groups)
+    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in groups if len(group))
+    return (math.sqrt(squares / degrees) if degrees else math.nan), degrees

@@ -219,10 +219,15 @@ class RunDir:
 
     def validations(self) -> list[RunDir]:
         """Return the run directories of all versions of its validation, the oldest first."""
-        found = [self.validation(1)]
-        while found[-1].validation_file.exists():
-            found.append(self.validation(len(found) + 1))
-        return found[:-1]
+        versions = map(self.validation, self._validation_numbers())
+        return [version for version in versions if version.validation_file.exists()]
+
+    def next_validation(self) -> RunDir:
+        """Return where another version goes; a directory that has lost what says its version is not used again."""
+        return self.validation(max(self._validation_numbers(), default=0) + 1)
+
+    def _validation_numbers(self) -> list[int]:
+        return sorted(int(found.name) for found in (self.path / "validations").glob("*/") if found.name.isdecimal())
 
     @property
     def validation_file(self) -> Path:

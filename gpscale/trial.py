@@ -44,6 +44,19 @@ class FailureReason(enum.StrEnum):
     TIMEOUT = "timeout"
 
 
+def architecture_key(architecture: Mapping[str, Any]) -> str:
+    """Return the text that equal architectures of a family share, and others do not.
+
+    Args:
+        architecture: As JSON values.
+
+    Example:
+        >>> architecture_key({"width": 8, "pixels": 64})
+        '{"pixels": 64, "width": 8}'
+    """
+    return json.dumps(architecture, sort_keys=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class Trial:
     """One architecture, to be trained once with one seed and one recipe.

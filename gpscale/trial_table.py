@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from gpscale import families
 from gpscale.errors import RunDirError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.run_dir import RunDir
-from gpscale.trial import TrialRecord
+from gpscale.trial import TrialRecord, architecture_key
 from gpscale.units import format_macs
 
 TRIAL_COLUMNS = (
@@ -125,7 +124,7 @@ def _row(record: TrialRecord, base: families.Base, base_macs: int) -> dict[str, 
     result = dataclasses.asdict(record.result) if record.result else {}
     return {
         **dict(zip(FACTOR_NAMES, family.realised(base, row)[0], strict=True)),
-        "architecture": json.dumps(record.trial.architecture, sort_keys=True),
+        "architecture": architecture_key(record.trial.architecture),
         **{key: value for key, value in result.items() if key in TRIAL_COLUMNS},
         "id": record.id,
         "state": str(record.state),

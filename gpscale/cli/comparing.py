@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gpscale.cli.executors import ONE_AT_A_TIME, ExecutorOptions
 from gpscale.cli.output import console, print_json
 from gpscale.cli.progress import listener
 from gpscale.cli.sweeping import failure_reasons
@@ -53,7 +54,8 @@ def dry_run(run: str, trials: int, factor: int, workers: int | None, *, as_json:
     """Print which trials would be trained for longer and about how long that takes; write nothing."""
     directory = find_study(run)
     chosen = choose(directory, trials, factor)
-    at_once = LocalExecutor(workers=workers).workers
+    where = ExecutorOptions(workers=workers)
+    at_once = where.certain_workers()
     costs = [0.0 if directory.fidelity.record(one.trial.id) else factor * one.seconds for one in chosen]
     seconds = max(*costs, sum(costs) / at_once)
     if as_json:
@@ -63,9 +65,11 @@ def dry_run(run: str, trials: int, factor: int, workers: int | None, *, as_json:
     for one in chosen:
         print(f"{one.short_id}  c = {one.c:.3f}, depth {one.depth}, {one.trial.recipe['epochs']} epochs")
     print(
-        f"estimated time: {seconds / 60:.1f} minutes with {at_once} workers, {factor} times what the short trainings "
-        "took where they ran"
+        f"estimated time: {seconds / 60:.1f} minutes with {at_once} worker{'s' if at_once > 1 else ''}, {factor} "
+        "times what the short trainings took where they ran"
     )
+    if where.shares_card:
+        print(ONE_AT_A_TIME)
 
 
 def _print(values: Mapping[str, Any]) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 from gpscale import execution
 from gpscale.errors import ExecutorError
 from gpscale.execution import Executor
+from gpscale.execution.machine import training_device
 
 _OWN = {"ray": ("address", "cpus", "gpus"), "replay": ("source",)}
 """Options that one executor alone has."""
+
+ONE_AT_A_TIME = "this is for one trial at a time; how many share the graphics card is found when they start"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,3 +64,19 @@ class ExecutorOptions:
                 "directory, or a shipped one."
             )
         return kind(workers=self.workers, **given, **settings)
+
+    def certain_workers(self) -> int:
+        """Return how many trials at a time are certain before any has run: one where they share a graphics card.
+
+        Raises:
+            GpscaleError: As `make`.
+        """
+        if self.shares_card:
+            return 1
+        with self.make() as executor:
+            return executor.workers
+
+    @property
+    def shares_card(self) -> bool:
+        """Whether the sweep itself finds out, when it starts, how many trials share the graphics card."""
+        return self.executor == "local" and self.workers is None and training_device() == "cuda"

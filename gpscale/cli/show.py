@@ -17,11 +17,12 @@ _STEPS_SHOWN = 20
 
 def space(sweep_file: Path, overrides: Sequence[str], *, as_json: bool) -> None:
     """Print a sweep's search space."""
-    from gpscale.sweep import SweepConfig, count_classes
+    from gpscale.sweep import SweepConfig
+    from gpscale.sweep.plan import known_classes
     from gpscale.sweep.space_report import describe_space
 
     config = SweepConfig.load(sweep_file, overrides)
-    report = describe_space(config, config.num_classes or count_classes(config))
+    report = describe_space(config, config.num_classes or known_classes(config))
     if as_json:
         print_json(report)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gpscale.cli.executors import ExecutorOptions
+from gpscale.cli.executors import ONE_AT_A_TIME, ExecutorOptions
 from gpscale.cli.output import console, print_json
 from gpscale.cli.progress import listener
 from gpscale.comparison.fidelity import measure_fidelity
@@ -91,8 +91,7 @@ def dry_run(sweep_file: Path, overrides: Sequence[str], run: Path, where: Execut
         )
     config = SweepConfig.load(sweep_file, overrides)
     _warn_of_too_few(config)
-    with where.make() as executor:
-        found = estimate(config, RunDir(run), executor.workers, _tell_of_timing)
+    found = estimate(config, RunDir(run), where.certain_workers(), _tell_of_timing)
     if as_json:
         print_json(found.to_dict())
         return
@@ -117,10 +116,13 @@ def _print_estimate(found: Estimate, config: SweepConfig, where: ExecutorOptions
         print("estimated time: unknown, as is how many images train")
     else:
         print(
-            f"estimated time: {found.seconds / 60:.1f} minutes with {found.workers} workers"
+            f"estimated time: {found.seconds / 60:.1f} minutes with {found.workers} "
+            f"worker{'s' if found.workers > 1 else ''}"
             f"{', evaluations left out' if found.validation_images is None else ''}, from a calibration of "
             f"{len(found.calibration)} models on this machine ({found.device})"
         )
+        if where.shares_card:
+            print(ONE_AT_A_TIME)
         if where.executor == "ray":
             print("this is the speed of this machine; nodes of a cluster may be faster or slower")
     if config.replicates > 1:

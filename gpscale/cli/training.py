@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from gpscale.cli.progress import listener
 from gpscale.comparison.full_training import read_settings, train_model
 from gpscale.comparison.proportions import interval_of_share
 from gpscale.families.chosen import find_architecture
-from gpscale.run_dir import RunDir, read_json
+from gpscale.run_dir import RunDir
 from gpscale.trial import TrialRecord
 from gpscale.units import format_macs
 
@@ -42,14 +42,14 @@ def train(
             on_plan=progress.plan,
             on_event=progress.event,
         )
-    images = read_json(RunDir(output.with_suffix("")).provenance_file)["data"]
+    images = RunDir(output.with_suffix("")).described_images()
     if as_json:
         print_json({"model": chosen.name, "weights": str(output), "images": images, "record": record.to_dict()})
     else:
         _print(chosen.name, output, images, record)
 
 
-def _print(name: str, output: Path, images: dict[str, Any], record: TrialRecord) -> None:
+def _print(name: str, output: Path, images: Mapping[str, Any], record: TrialRecord) -> None:
     result, measured, tested = record.result, record.measured, images["test_images"]
     assert result is not None
     assert result.test_top1 is not None

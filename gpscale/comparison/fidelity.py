@@ -18,7 +18,7 @@ from gpscale.comparison.choice import spread
 from gpscale.comparison.ranking import Agreement, BinnedAgreement, agreement, agreement_within_bins
 from gpscale.errors import FitError, RunDirError
 from gpscale.execution import Event, Executor
-from gpscale.run_dir import RunDir, read_json, write_json
+from gpscale.run_dir import RunDir, read_stored, write_json
 from gpscale.study import Study
 from gpscale.sweep import Plan, SweepConfig, count_classes
 from gpscale.sweep.config import FREE_TO_CHANGE
@@ -74,9 +74,7 @@ def choose(run: RunDir, count: int = TRIALS, factor: int = EPOCHS_FACTOR) -> lis
             f"Only finished trials can be trained for longer. Got {len(finished)} in {run.path}, asked for {count}. "
             "Run the sweep further, or lower --trials."
         )
-    begun: dict[str, Any] = (
-        read_json(run.fidelity_file) if run.fidelity_file.exists() else {"factor": factor, "trials": []}
-    )
+    begun: dict[str, Any] = _stored(run) if run.fidelity_file.exists() else {"factor": factor, "trials": []}
     if begun["factor"] != factor:
         raise RunDirError(
             f"All long trainings of a study are equally long. {run.fidelity.path} holds {begun['factor']} times the "
@@ -144,8 +142,14 @@ def measure_fidelity(run: RunDir) -> None:
         run: The study's run directory; its `fidelity/fidelity.json` is written anew.
     """
     if run.fidelity_file.exists():
-        stored = read_json(run.fidelity_file)
+        stored = _stored(run)
         write_json(run.fidelity_file, _compare(run, stored["trials"], stored["factor"]))
+
+
+def _stored(run: RunDir) -> dict[str, Any]:
+    return read_stored(
+        run.fidelity_file, "a fidelity check", lambda values: {key: values[key] for key in ("factor", "trials")}
+    )
 
 
 def _lengthened(run: RunDir, row: Mapping[Hashable, Any], factor: int) -> LongTrial:

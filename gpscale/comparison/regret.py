@@ -24,7 +24,6 @@ Intervals are 95 %, of the mean over random orders (Student's t): of other order
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -45,6 +44,7 @@ from gpscale.stopping import Dominated
 from gpscale.study import Study
 from gpscale.sweep import SweepConfig, fewest_trials, plan_architectures
 from gpscale.sweep.partial import PartialFit, fit_part
+from gpscale.trial import architecture_key
 
 SCHEMA = 1
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -214,7 +214,7 @@ def _lay(study: Study, shares: Sequence[float], window: float) -> _Laid:
 
 def _in_order(study: Study, config: SweepConfig) -> pd.DataFrame:
     """Return the finished architectures in the order of the plan; what is no longer planned comes last."""
-    planned = [json.dumps(one.to_dict(), sort_keys=True) for one in plan_architectures(config, study.num_classes)]
+    planned = [architecture_key(one.to_dict()) for one in plan_architectures(config, study.num_classes)]
     places = {text: place for place, text in enumerate(planned)}
     finished = study.finished
     return finished.assign(place=[places.get(text, len(places)) for text in finished["architecture"]]).sort_values(

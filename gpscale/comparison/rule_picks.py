@@ -15,6 +15,7 @@ from gpscale.factors import FACTOR_NAMES
 from gpscale.rules import Built, Ground, Measured, Pick
 from gpscale.rules.fitted import Transferred
 from gpscale.study import Study
+from gpscale.trial import architecture_key
 from gpscale.units import Z95
 
 
@@ -121,7 +122,7 @@ def _row(found: Pick, ground: Ground) -> dict[str, Any]:
     return {
         **{f"requested_{name}": value for name, value in zip(FACTOR_NAMES, found.requested.tolist(), strict=True)},
         **dict(zip(FACTOR_NAMES, built.factors.tolist(), strict=True)),
-        "architecture": json.dumps(built.architecture.to_dict(), sort_keys=True),
+        "architecture": architecture_key(built.architecture.to_dict()),
         "pixels": built.architecture.pixels,
         "macs": built.macs,
         "share": built.macs / found.budget,

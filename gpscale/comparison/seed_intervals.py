@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
+from gpscale.replicates import pooled_spread
+
 FloatArray = NDArray[np.float64]
 
 
@@ -40,10 +42,7 @@ class SeedIntervals:
             >>> found.degrees, round(found.std, 4)
             (2, 0.0141)
         """
-        repeated = [group for group in groups if len(group) > 1]
-        degrees = sum(len(group) - 1 for group in repeated)
-        squares = sum(float(((group - group.mean()) ** 2).sum()) for group in repeated)
-        return cls(math.sqrt(squares / degrees) if degrees else math.nan, degrees)
+        return cls(*pooled_spread(groups))
 
     def around(self, values: FloatArray) -> tuple[float, float, float]:
         """Return the mean of a model's values and the ends of its 95 % interval (Student's t, pooled spread).

@@ -56,6 +56,7 @@ def curves_data(study: StudyLike, outcome: str = "top1", count: int = CHOSEN) ->
     Raises:
         FitError: No finished trial has a learning curve.
         UnknownNameError: `outcome` is neither.
+        ValueError: `count` is negative.
 
     Example:
         >>> from gpscale import Study
@@ -64,6 +65,8 @@ def curves_data(study: StudyLike, outcome: str = "top1", count: int = CHOSEN) ->
         8
     """
     check_outcome(outcome)
+    if count < 0:
+        raise ValueError(f"`count` must be at least 0. Got {count}. Take 0 to choose no trial.")
     curves = study.curves
     if not len(curves):
         raise FitError(

@@ -6,7 +6,6 @@ import math
 
 from gpscale.comparison.fidelity import LEAST_TAU
 from gpscale.replicates import SeedNoise
-from gpscale.report.making import provenance_data
 from gpscale.study import Study
 
 
@@ -17,7 +16,7 @@ def limits(study: Study) -> list[str]:
 
 def _of_measuring(study: Study) -> list[str]:
     finished, facts = study.finished, study.facts
-    validation = provenance_data(study).get("validation_images")
+    validation = study.run.described_images().get("validation_images")
     top1 = finished["top1"].mean()
     seeds = facts["seed_noise"]["top1"]
     noise = study.joint_surface().noise_estimate
@@ -55,7 +54,7 @@ def _of_measuring(study: Study) -> list[str]:
 
 
 def _upsampling(study: Study) -> str:
-    side = provenance_data(study).get("stored_pixels")
+    side = study.run.described_images().get("stored_pixels")
     if side is None:
         return (
             "The size at which the images were stored is not recorded, so it is not known which trials enlarged them."

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gpscale.report.markdown import bullets, table
-from gpscale.run_dir import read_json
 from gpscale.study import Study
 from gpscale.training.recipe import Recipe
 from gpscale.trial import TrialRecord, TrialState
@@ -37,14 +36,8 @@ def making(study: Study) -> str:
     return "\n\n".join(parts)
 
 
-def provenance_data(study: Study) -> dict[str, Any]:
-    """Return what is recorded of the images; a study of an older version lacks some of it."""
-    data: dict[str, Any] = read_json(study.run.provenance_file)["data"]
-    return data
-
-
 def _images(study: Study) -> list[tuple[str, str]]:
-    data, settings = provenance_data(study), study.settings["data"]
+    data, settings = study.run.described_images(), study.settings["data"]
     counts = [
         f"{data[key]:,} {word}" if key in data else f"{word}: {UNKNOWN}"
         for key, word in (("train_images", "to train"), ("validation_images", "to validate"))

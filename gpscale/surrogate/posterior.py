@@ -28,6 +28,10 @@ FloatArray = npt.NDArray[np.float64]
 _BLOCK_BYTES = 512 * 1024
 """Size of one n x block buffer. Three of them fit a core's caches; smaller ones leave more of the time to Python."""
 
+_SLAB_BLOCKS = 16
+"""Blocks whose points are prepared, and whose results are finished, together: threads wait for each other at every
+call of numpy, so that short calls are worth saving."""
+
 _STRIP_ROWS = 16
 """Rows of L^-1 that are multiplied together; the zeros above the diagonal are skipped strip by strip."""
 
@@ -86,11 +90,11 @@ class GPPosterior:
     def predict(self, x: npt.ArrayLike, threads: int = 1) -> tuple[FloatArray, FloatArray]:
         """Evaluate the surface, block by block.
 
-        Beyond the results, memory is three buffers of `_BLOCK_BYTES` per thread and a scaled copy of one block of `x`.
+        Beyond the results, memory is three buffers of `_BLOCK_BYTES` per thread and a scaled copy of one slab of `x`.
 
         Args:
             x: Points, (m, d), in the units of `inputs`; they may lie outside the unit cube.
-            threads: Blocks that are worked on at the same time. The result does not depend on it.
+            threads: Slabs that are worked on at the same time. The result does not depend on it.
 
         Returns:
             Mean and standard deviation of the surface (not of an observation), each (m,) float64, in the outcomes'
@@ -99,14 +103,15 @@ class GPPosterior:
         points = np.asarray(x, dtype=np.float64)
         mean, std = np.empty(len(points)), np.empty(len(points))
         block = max(64, _BLOCK_BYTES // (8 * len(self.inputs)))
-        starts = range(0, len(points), block)
+        slab = block * max(1, min(_SLAB_BLOCKS, len(points) // (block * max(1, threads))))
+        starts = range(0, len(points), slab)
         threads = max(1, min(threads, len(starts)))
 
         def work(first: int) -> None:
-            buffers = _Buffers(len(self.inputs), self.inputs.shape[1], min(block, len(points)))
+            buffers = _Buffers(len(self.inputs), self.inputs.shape[1], min(block, len(points)), min(slab, len(points)))
             for start in starts[first::threads]:
-                part = slice(start, start + block)
-                self._predict_block(points[part], buffers, mean[part], std[part])
+                part = slice(start, start + slab)
+                self._predict_slab(points[part], buffers, block, mean[part], std[part])
 
         if threads == 1:
             work(0)
@@ -165,9 +170,10 @@ class GPPosterior:
     def cross_covariance(self, x: npt.ArrayLike) -> FloatArray:
         """Return k(X, x) in standardised units: (n, m) float64."""
         points = np.asarray(x, dtype=np.float64)
-        buffers = _Buffers(len(self.inputs), self.inputs.shape[1], len(points))
-        self._fill_covariance(points, buffers)
-        return buffers.covariance
+        augmented = self._augment(points, np.empty((points.shape[1] + 2, len(points))))
+        covariance = np.empty((len(self.inputs), len(points)))
+        self._fill_covariance(augmented, covariance, np.empty_like(covariance))
+        return covariance
 
     @functools.cached_property
     def cholesky(self) -> FloatArray:
@@ -207,39 +213,51 @@ class GPPosterior:
         # The product's rounding error grows with the norms, so they are made small.
         return np.asarray(self.inputs.mean(axis=0), dtype=np.float64)
 
-    def _predict_block(self, points: FloatArray, buffers: _Buffers, mean: FloatArray, std: FloatArray) -> None:
-        size = len(points)
-        self._fill_covariance(points, buffers)
-        projected = buffers.projected[:, :size]
-        covariance, projection, n = buffers.covariance[:, :size], self._projection, len(self.inputs)
-        for first in range(0, n, _STRIP_ROWS):
-            # L^-1 is triangular: a strip of rows needs no more columns than its last row has. The last strip has them
-            # all, and the row of the mean with it.
-            last = first + _STRIP_ROWS
-            rows = slice(first, last if last < n else n + 1)
-            np.matmul(projection[rows, :last], covariance[:last], out=projected[rows])
-        np.multiply(projected[-1], self.outcome_std, out=mean)
+    def _predict_slab(
+        self, points: FloatArray, buffers: _Buffers, block: int, mean: FloatArray, std: FloatArray
+    ) -> None:
+        augmented = self._augment(points, buffers.points[:, : len(points)])
+        for start in range(0, len(points), block):
+            part = slice(start, start + block)
+            self._predict_block(augmented[:, part], buffers, mean[part], std[part])
+        mean *= self.outcome_std
         mean += self.outcome_mean + self.outcome_std * self.constant
-        np.einsum("ij,ij->j", projected[:-1], projected[:-1], out=std)
         np.subtract(self.outputscale, std, out=std)
         # Rounding can take a variance of zero below zero.
         np.maximum(std, 0.0, out=std)
         np.sqrt(std, out=std)
         std *= self.outcome_std
 
-    def _fill_covariance(self, points: FloatArray, buffers: _Buffers) -> None:
-        """Write k(X, points) into the first columns of `buffers.covariance`.
+    def _predict_block(self, augmented: FloatArray, buffers: _Buffers, mean: FloatArray, reduction: FloatArray) -> None:
+        """Write the mean less the prior's and what the observations take off its variance, in standardised units."""
+        size = augmented.shape[1]
+        covariance, projected = buffers.covariance[:, :size], buffers.projected[:, :size]
+        self._fill_covariance(augmented, covariance, buffers.distance[:, :size])
+        projection, n = self._projection, len(self.inputs)
+        for first in range(0, n, _STRIP_ROWS):
+            # L^-1 is triangular: a strip of rows needs no more columns than its last row has. The last strip has them
+            # all, and the row of the mean with it.
+            last = first + _STRIP_ROWS
+            rows = slice(first, last if last < n else n + 1)
+            np.matmul(projection[rows, :last], covariance[:last], out=projected[rows])
+        mean[:] = projected[-1]
+        np.einsum("ij,ij->j", projected[:-1], projected[:-1], out=reduction)
+
+    def _augment(self, points: FloatArray, out: FloatArray) -> FloatArray:
+        """Write and return the right factor of `augmented_inputs @ augmented_points`: (d + 2, m)."""
+        d = points.shape[1]
+        np.subtract(points.T, self._centre[:, None], out=out[:d])
+        out[:d] *= (np.sqrt(5.0) / self.lengthscales)[:, None]
+        out[d] = 1.0
+        np.einsum("ij,ij->j", out[:d], out[:d], out=out[d + 1])
+        return out
+
+    def _fill_covariance(self, augmented: FloatArray, covariance: FloatArray, s: FloatArray) -> None:
+        """Write k(X, points) into `covariance`, with `s` to work in.
 
         With s = sqrt(5) * distance, Matern-5/2 is (1 + s + s^2 / 3) e^-s.
         """
-        size, d = points.shape
-        right = buffers.points[:, :size]
-        np.subtract(points.T, self._centre[:, None], out=right[:d])
-        right[:d] *= (np.sqrt(5.0) / self.lengthscales)[:, None]
-        right[d] = 1.0
-        np.einsum("ij,ij->j", right[:d], right[:d], out=right[d + 1])
-        covariance, s = buffers.covariance[:, :size], buffers.distance[:, :size]
-        np.matmul(self._augmented_inputs, right, out=covariance)
+        np.matmul(self._augmented_inputs, augmented, out=covariance)
         # Rounding can leave a distance of zero a little below zero.
         np.absolute(covariance, out=covariance)
         np.sqrt(covariance, out=s)
@@ -256,8 +274,8 @@ class GPPosterior:
 class _Buffers:
     """Memory of one thread, used again for every block."""
 
-    def __init__(self, n: int, d: int, block: int) -> None:
-        self.points = np.empty((d + 2, block))
+    def __init__(self, n: int, d: int, block: int, slab: int) -> None:
+        self.points = np.empty((d + 2, slab))
         self.covariance = np.empty((n, block))
         self.distance = np.empty((n, block))
         self.projected = np.empty((n + 1, block))

@@ -185,14 +185,13 @@ class Surface:
         if x_name == y_name:
             raise FitError(f"A grid needs two different factors. Got {x_name!r} twice. Use `line` for one.")
         held = self._held(fixed, (x_name, y_name))
-        columns = {x_name: np.tile(x, size), y_name: np.repeat(y, size)}
-        found = self.predict(self._points(columns, held, size * size), threads)
+        mean, std = self.posterior.predict(self._slice({x_name: x, y_name: y[:, None]}, held, (size, size)), threads)
         return SurfaceGrid(
             names=(x_name, y_name),
             x=x,
             y=y,
-            mean=found.mean.reshape(size, size),
-            std=found.std.reshape(size, size),
+            mean=mean.reshape(size, size),
+            std=std.reshape(size, size),
             noise_std=self.posterior.noise_std,
             observations=self.observations[:, [self._column(x_name), self._column(y_name)]],
             fixed=held,
@@ -209,13 +208,13 @@ class Surface:
     ) -> SurfaceLine:
         """Cut a slice along one factor; arguments and errors as in `grid`."""
         x, held = self._axis(name, size, bounds), self._held(fixed, (name,))
-        found = self.predict(self._points({name: x}, held, size))
+        mean, std = self.posterior.predict(self._slice({name: x}, held, (size,)))
         return SurfaceLine(
             name=name,
             x=x,
-            mean=found.mean,
-            std=found.std,
-            observation_std=found.observation_std,
+            mean=mean,
+            std=std,
+            observation_std=self.posterior.observation_std(std),
             observations=self.observations[:, self._column(name)],
             fixed=held,
             outcome=self.outcome,
@@ -324,8 +323,23 @@ class Surface:
         spans = ((name, *self.bounds[name]) for name in held)
         return [name for name, low, high in spans if not low * (1 - 1e-9) <= held[name] <= high * (1 + 1e-9)]
 
-    def _points(self, columns: Mapping[str, FloatArray], held: Mapping[str, float], m: int) -> FloatArray:
-        return np.column_stack([columns[name] if name in columns else np.full(m, held[name]) for name in self.names])
+    def _slice(self, axes: Mapping[str, FloatArray], held: Mapping[str, float], shape: tuple[int, ...]) -> FloatArray:
+        """Return the points of a regular grid as inputs of the GP; each value of an axis is transformed once.
+
+        Args:
+            axes: Values of the free factors, which broadcast to `shape`.
+            held: Values of the others.
+            shape: Of the grid.
+
+        Returns:
+            (points, number of factors that vary) float64, the grid in C order.
+        """
+        low, span, varies = self._span_of_cube
+        columns = np.empty((int(varies.sum()), *shape))
+        for column, place in zip(columns, np.flatnonzero(varies), strict=True):
+            name = self.names[place]
+            column[...] = (np.log(axes[name] if name in axes else held[name]) - low[place]) / span[place]
+        return columns.reshape(len(columns), -1).T
 
     def _slice_label(self, free: tuple[str, ...], held: Mapping[str, float]) -> str:
         if not held:

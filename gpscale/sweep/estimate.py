@@ -19,10 +19,8 @@ from gpscale.families import Architecture
 from gpscale.run_dir import RunDir
 from gpscale.sweep.config import SweepConfig
 from gpscale.sweep.driver import check
-from gpscale.sweep.plan import plan_architectures
-from gpscale.training.data.config import DataConfig
+from gpscale.sweep.plan import classes_of_absent, is_to_fetch, plan_architectures
 from gpscale.training.data.sources import open_source
-from gpscale.training.data.sources.torchvision_sets import SETS
 from gpscale.training.data.split import split_labels
 from gpscale.training.recipe import Recipe
 
@@ -139,22 +137,12 @@ def _images(config: SweepConfig, run: RunDir) -> _Images:
     try:
         num_classes = check(config.model_copy(update={"data": data}), run)
     except DataError:
-        if not _is_to_fetch(config.data):
+        if not is_to_fetch(config.data):
             raise
-        if config.num_classes is None:
-            raise DataError(
-                f"A dry run fetches no images, so the sweep file must say how many classes they have. Got no "
-                f"`num_classes`, and {data.source!r} is not in {str(data.root)!r} yet. Set it, or start the sweep."
-            ) from None
-        return _Images(False, config.num_classes, data.train_images, data.validation_images)
+        return _Images(False, classes_of_absent(config), data.train_images, data.validation_images)
     source = open_source(data.request())
     train, validation = split_labels(source.labels, source.class_names, data)
     return _Images(True, num_classes, len(train), len(validation))
-
-
-def _is_to_fetch(data: DataConfig) -> bool:
-    """Tell whether a sweep fetches its images if they are not there."""
-    return data.download and data.source in SETS and data.root is not None and not data.root.is_file()
 
 
 def _interpolate(macs: NDArray[np.int64], at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

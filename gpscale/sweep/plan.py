@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from gpscale import families, sampling
-from gpscale.errors import SweepFileError
+from gpscale.errors import DataError, SweepFileError
 from gpscale.sweep.config import SweepConfig
+from gpscale.training.data.config import DataConfig
 from gpscale.training.data.sources import open_source
+from gpscale.training.data.sources.torchvision_sets import SETS
 from gpscale.trial import Trial
 
 
@@ -21,6 +23,45 @@ def count_classes(config: SweepConfig) -> int:
         10
     """
     return check_classes(config, len(open_source(config.data.request()).class_names))
+
+
+def known_classes(config: SweepConfig) -> int:
+    """Return the number of classes of the sweep's images; they are not fetched if the sweep has yet to fetch them.
+
+    Raises:
+        DataError: As `count_classes` and `classes_of_absent`.
+        SweepFileError: `num_classes` is set and says otherwise.
+
+    Example:
+        >>> known_classes(SweepConfig(base="mobilevitv2_050@32"))
+        10
+    """
+    try:
+        return count_classes(config.model_copy(update={"data": config.data.model_copy(update={"download": False})}))
+    except DataError:
+        if not is_to_fetch(config.data):
+            raise
+        return classes_of_absent(config)
+
+
+def classes_of_absent(config: SweepConfig) -> int:
+    """Return the number of classes that the sweep file says, for images that are not there yet.
+
+    Raises:
+        DataError: It says none.
+    """
+    if config.num_classes is None:
+        raise DataError(
+            f"Only a sweep fetches images; before, the sweep file must say how many classes they have. Got no "
+            f"`num_classes`, and {config.data.source!r} is not in {str(config.data.root)!r} yet. Set it, or start the "
+            "sweep."
+        )
+    return config.num_classes
+
+
+def is_to_fetch(data: DataConfig) -> bool:
+    """Tell whether a sweep fetches its images if they are not there."""
+    return data.download and data.source in SETS and data.root is not None and not data.root.is_file()
 
 
 def check_classes(config: SweepConfig, found: int) -> int:

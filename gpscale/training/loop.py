@@ -39,7 +39,7 @@ class Training:
         position: Where the training stands.
         batch_size: Images of a step.
         epoch_steps, total_steps: Steps of an epoch and of the whole run.
-        loss: Last loss that was read from the device, nats; NaN before the first.
+        loss: Last loss that has come from the device, nats; NaN before the first.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Training:
         self.loss = math.nan
         # losses stay on the device until someone needs a number: reading one waits for the device
         self._unread: list[Tensor] = []
+        self._glimpse: tuple[Tensor, torch.cuda.Event] | None = None
 
     @property
     def micro_batch(self) -> int:
@@ -106,6 +107,20 @@ class Training:
             position.loss_sum += loss
             self.loss = loss
         self._unread.clear()
+
+    def glimpse_loss(self) -> None:
+        """Set `loss` to a recent one without waiting for the device: what was asked for last time, if it has come."""
+        if self.device.type == "cpu":
+            # each step has read it
+            return
+        if self._glimpse is not None and self._glimpse[1].query():
+            self.loss = float(self._glimpse[0])
+            self._glimpse = None
+        if self._glimpse is None and self._unread:
+            arriving = torch.empty((), pin_memory=True).copy_(self._unread[-1], non_blocking=True)
+            arrived = torch.cuda.Event()
+            arrived.record()
+            self._glimpse = arriving, arrived
 
     def finish_epoch(self) -> None:
         """Score the model on the validation images and add a row to the curve.

@@ -132,7 +132,7 @@ class _Reporter:
 
     def tell(self) -> None:
         training = self._training
-        training.read_losses()
+        training.glimpse_loss()
         images, seconds = training.images_seen, training.position.train_seconds
         # the report at the end of an epoch may follow another one with no step between them
         if images > self._images and seconds > self._seconds:

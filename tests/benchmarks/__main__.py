@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 
+from gpscale.execution.local import ENVIRONMENT
 from tests.benchmarks.machine import describe_machine
 from tests.benchmarks.table import as_markdown
 
@@ -34,6 +36,9 @@ def main() -> None:
     unknown = sorted(set(arguments.names) - set(NAMES))
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}. Known: {', '.join(NAMES)}")
+    # each side is given its own; whoever measures may have set others
+    for name in ENVIRONMENT:
+        os.environ.pop(name, None)
     machine, rows = describe_machine(), []
     for name in arguments.names or NAMES:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)

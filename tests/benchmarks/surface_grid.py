@@ -1,19 +1,20 @@
 """Mean and standard deviation of a joint surface on a grid, against scikit-learn's Gaussian process of the same values.
 
-As a program of its own, which prints seconds or mebibytes of both sides:
+Each side has a process of its own, with as many threads. As a program:
 
-    python -m tests.benchmarks.surface_grid seconds SIZE ROUNDS
-    python -m tests.benchmarks.surface_grid ours SIZE
-    python -m tests.benchmarks.surface_grid peer SIZE
+    python -m tests.benchmarks.surface_grid ours|peer seconds SIZE      # answers each line of its input with seconds
+    python -m tests.benchmarks.surface_grid ours|peer mebibytes SIZE
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,17 @@ import numpy as np
 from gpscale.factors import FACTOR_NAMES
 from gpscale.surrogate.posterior import GPPosterior
 from gpscale.surrogate.surface import Surface
-from gpscale.surrogate.views import SurfaceGrid
 from tests.benchmarks.measuring import Goal, Row, Side, interleaved, medians, timed
 from tests.benchmarks.memory import extra_mebibytes
 from tests.benchmarks.startup import REPOSITORY
 
 OBSERVATIONS = 60
 THREADS = 2
+PAUSE_SECONDS = 0.3
+"""Before each measurement: threads of a BLAS go on spinning for a while, and would take cores from the other side."""
+GRIDS = 3
+"""One after the other, the median of which is a measurement."""
+SIDES = ("ours", "peer")
 AXES = ("resolution", "width")
 TOLERANCE = 1e-6
 """Largest difference of the two sides' results, as a fraction of accuracy."""
@@ -36,8 +41,11 @@ TOLERANCE = 1e-6
 def measure(smoke: bool) -> list[Row]:
     """Return a row for the time and one for the memory."""
     size, rounds = (20, 1) if smoke else (500, 9)
-    seconds = _in_a_fresh_process("seconds", size, rounds)
-    memory = {side: _in_a_fresh_process(side, size) for side in ("ours", "peer")}
+    _check_agreement(size)
+    with contextlib.ExitStack() as stack:
+        sides = {side: stack.enter_context(_answering(side, size)) for side in SIDES}
+        seconds = medians(interleaved(sides, rounds))
+    memory = {side: _mebibytes(side, size) for side in SIDES}
     what = f"{size} x {size} mean and deviation, {OBSERVATIONS} observations"
     ours, peer = f"Surface.grid(threads={THREADS})", "scikit-learn's predict(return_std=True)"
     return [
@@ -52,25 +60,54 @@ def measure(smoke: bool) -> list[Row]:
         Row(
             what=f"{what}: extra memory",
             unit="MiB",
-            ours=Side(ours, str(THREADS), memory["ours"]["mebibytes"]),
-            peer=Side(peer, str(THREADS), memory["peer"]["mebibytes"]),
+            ours=Side(ours, str(THREADS), memory["ours"]),
+            peer=Side(peer, str(THREADS), memory["peer"]),
             goal=Goal("at most 64 MiB", lambda row: row.ours.value <= 64),
             rounds=1,
         ),
     ]
 
 
-def _in_a_fresh_process(*arguments: object) -> dict[str, float]:
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(THREADS))
-    answer = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.surface_grid", *map(str, arguments)],
-        cwd=REPOSITORY,
-        env={**os.environ, **threads},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return dict(json.loads(answer.stdout))
+def _check_agreement(size: int) -> None:
+    """Fail where the two sides do not find the same."""
+    surface = make_surface()
+    ours = surface.grid(*AXES, size=size)
+    for mine, theirs in zip((ours.mean, ours.std), make_peer(surface, size)(), strict=True):
+        assert np.abs(mine.ravel() - theirs).max() < TOLERANCE
+
+
+@contextlib.contextmanager
+def _answering(side: str, size: int) -> Iterator[Callable[[], float]]:
+    """Start a side's process; yield a function that returns the median seconds of a few grids."""
+    command, environment = _command(side, "seconds", size)
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        requests, answers = process.stdin, process.stdout
+
+        def seconds() -> float:
+            time.sleep(PAUSE_SECONDS)
+            requests.write("\n")
+            requests.flush()
+            return float(answers.readline())
+
+        yield seconds
+
+
+def _mebibytes(side: str, size: int) -> float:
+    command, environment = _command(side, "mebibytes", size)
+    answer = subprocess.run(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return float(answer.stdout)
+
+
+def _command(side: str, unit: str, size: int) -> tuple[list[str], dict[str, str]]:
+    # gpscale makes its own threads, in each of which the BLAS has one
+    each = THREADS if side == "peer" else 1
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(each))
+    command = [sys.executable, "-m", "tests.benchmarks.surface_grid", side, unit, str(size)]
+    return command, {**os.environ, **threads}
 
 
 def make_surface() -> Surface:
@@ -113,29 +150,26 @@ def make_peer(surface: Surface, size: int) -> Callable[[], tuple[Any, Any]]:
     return predict
 
 
-def main(what: str, size: str, rounds: str = "1") -> None:
-    """Print the medians of both sides in seconds, or one side's extra memory."""
-    from threadpoolctl import threadpool_limits
+def main(side: str, unit: str, size: str) -> None:
+    """Answer each line of the input with the median seconds of a few grids, or print the extra memory of one."""
+    surface = make_surface()
 
-    surface, points = make_surface(), int(size)
+    def make(points: int) -> Callable[[], object]:
+        if side == "peer":
+            return make_peer(surface, points)
+        return lambda: surface.grid(*AXES, size=points, threads=THREADS)
 
-    def ours() -> SurfaceGrid:
-        # two threads in all: gpscale makes its own
-        with threadpool_limits(1):
-            return surface.grid(*AXES, size=points, threads=THREADS)
-
-    if what == "ours":
-        surface.grid(*AXES, size=2)  # what the first call of a process loads is not the grid's
-        print(json.dumps({"mebibytes": extra_mebibytes(ours)}))
+    call = make(int(size))
+    # what the first call of a process loads is not the grid's
+    make(2)()
+    if unit == "mebibytes":
+        print(extra_mebibytes(call))
         return
-    peer = make_peer(surface, points)
-    if what == "peer":
-        make_peer(surface, 2)()
-        print(json.dumps({"mebibytes": extra_mebibytes(peer)}))
-        return
-    for mine, theirs in zip((ours().mean, ours().std), peer(), strict=True):
-        assert np.abs(mine.ravel() - theirs).max() < TOLERANCE
-    print(json.dumps(medians(interleaved({"ours": timed(ours), "peer": timed(peer)}, int(rounds)))))
+    seconds = timed(call)
+    for _ in sys.stdin:
+        # the first after a pause wakes threads and memory again
+        seconds()
+        print(statistics.median(seconds() for _ in range(GRIDS)), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ Rows without a goal tell what was tried and is not done, and where the time of a
 from __future__ import annotations
 
 import contextlib
+import ctypes.util
+import dataclasses
 import json
 import os
 import tempfile
@@ -17,6 +19,7 @@ from gpscale.execution.local import ENVIRONMENT
 from gpscale.execution.worker import PRELOAD
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.store import ImageStore
+from gpscale.training.evaluate import EVALUATION_BATCH
 from tests.benchmarks.measuring import Goal, Row, Side, interleaved, medians
 from tests.benchmarks.training_ours import PARTS, Variant, profile
 from tests.benchmarks.training_speed import forked, steps_per_second
@@ -34,22 +37,31 @@ def measure(smoke: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         ImageStore.prepare(DataConfig(stored_pixels=STORED_PIXELS), Path(directory), STORED_PIXELS)
         workload = Workload(directory, "mobilevitv2_050@32" if smoke else BASE, 4 if smoke else 32)
-        settings: Mapping[str, tuple[Variant, Mapping[str, str]]] = {
-            "ours": (Variant.OURS, ENVIRONMENT),
-            "allocator": (Variant.OURS, NO_ALLOCATOR),
-            "order": (Variant.CHANNELS_FIRST, ENVIRONMENT),
-            "optimizer": (Variant.FOREACH_OPTIMIZER, ENVIRONMENT),
-            "average": (Variant.NO_AVERAGE, ENVIRONMENT),
-            "validation": (Variant.VALIDATION, ENVIRONMENT),
-            "folded": (Variant.FOLDED_VALIDATION, ENVIRONMENT),
+        larger = dataclasses.replace(workload, batch_size=4 * workload.batch_size)
+        settings: dict[str, tuple[Workload, Variant, Mapping[str, str]]] = {
+            "ours": (workload, Variant.OURS, ENVIRONMENT),
+            "allocator": (workload, Variant.OURS, NO_ALLOCATOR),
+            "order": (workload, Variant.CHANNELS_FIRST, ENVIRONMENT),
+            "optimizer": (workload, Variant.FOREACH_OPTIMIZER, ENVIRONMENT),
+            "average": (workload, Variant.NO_AVERAGE, ENVIRONMENT),
+            "silu": (workload, Variant.NEW_TENSOR_SILU, ENVIRONMENT),
+            "compiled": (workload, Variant.COMPILED, ENVIRONMENT),
+            "batch": (larger, Variant.OURS, ENVIRONMENT),
+            "validation": (workload, Variant.VALIDATION, ENVIRONMENT),
+            "folded": (workload, Variant.FOLDED_VALIDATION, ENVIRONMENT),
         }
+        tcmalloc = ctypes.util.find_library("tcmalloc_minimal")
+        if tcmalloc:
+            settings["tcmalloc"] = (workload, Variant.OURS, {**NO_ALLOCATOR, "LD_PRELOAD": tcmalloc})
         sides = {
-            name: steps_per_second(stack.enter_context(forked(workload, 1, variant, environment)), seconds)
-            for name, (variant, environment) in settings.items()
+            name: steps_per_second(stack.enter_context(forked(work, 1, variant, environment)), seconds)
+            for name, (work, variant, environment) in settings.items()
         }
         found = medians(interleaved(sides, rounds, warm_up=0 if smoke else 1))
         parts = _step_parts(workload, 2 if smoke else 20)
-    speed = {name: workload.batch_size * value for name, value in found.items()}
+    images = {name: work.batch_size for name, (work, _, _) in settings.items()}
+    images |= dict.fromkeys(("validation", "folded"), EVALUATION_BATCH)
+    speed = {name: images[name] * value for name, value in found.items()}
     what = f"training {workload.base}, batches of {workload.batch_size}"
     ours = Side("as it is", "1", speed["ours"])
     return [
@@ -60,7 +72,12 @@ def measure(smoke: bool) -> list[Row]:
                 ("order", "channels last", "channels first", PAYS),
                 ("optimizer", "fused AdamW", "AdamW by torch's foreach", PAYS),
                 ("average", "averaged weights, what they cost", "none", None),
+                ("silu", "SiLU in place", "in a new tensor", None),
+                ("compiled", "not compiled", "torch.compile, its minutes of compiling left out", None),
+                ("batch", "batch size", f"batches of {larger.batch_size}", None),
+                ("tcmalloc", "allocator again", "tcmalloc", None),
             )
+            if name in speed
         ),
         Row(
             what=f"validating {workload.base}: batch norms as they are",

@@ -16,7 +16,7 @@ from gpscale.runtimes.folding import fold_batch_norms
 from gpscale.training import loop
 from gpscale.training.augment import Augmentation
 from gpscale.training.data.store import ImageStore
-from gpscale.training.evaluate import evaluate
+from gpscale.training.evaluate import EVALUATION_BATCH, evaluate
 from gpscale.training.loop import Training
 from gpscale.training.recipe import Recipe
 from tests.benchmarks.training_workload import Workload, answer_requests
@@ -39,6 +39,8 @@ class Variant(enum.Enum):
     CHANNELS_FIRST = enum.auto()
     FOREACH_OPTIMIZER = enum.auto()
     NO_AVERAGE = enum.auto()
+    NEW_TENSOR_SILU = enum.auto()
+    COMPILED = enum.auto()
     VALIDATION = enum.auto()
     FOLDED_VALIDATION = enum.auto()
 
@@ -88,8 +90,15 @@ def _training(workload: Workload, variant: Variant) -> Training:
     if variant is Variant.FOREACH_OPTIMIZER:
         # this process is forked for this variant alone
         loop.adamw = _foreach_adamw
+    model = workload.model()
+    if variant is Variant.NEW_TENSOR_SILU:
+        for module in model.modules():
+            if isinstance(module, torch.nn.SiLU):
+                module.inplace = False
+    if variant is Variant.COMPILED:
+        model.compile()
     store = ImageStore.open(Path(workload.store))
-    return Training(workload.model(), recipe, store, workload.pixels, 0, torch.device("cpu"))
+    return Training(model, recipe, store, workload.pixels, 0, torch.device("cpu"))
 
 
 def _foreach_adamw(model: torch.nn.Module, recipe: Recipe, learning_rate: float) -> torch.optim.AdamW:
@@ -103,10 +112,10 @@ def _foreach_adamw(model: torch.nn.Module, recipe: Recipe, learning_rate: float)
 
 
 def _validate(training: Training, workload: Workload, *, folded: bool) -> Iterator[None]:
-    """Validate a batch of images a step, without end."""
+    """Validate, a batch as large as validations take a step, without end."""
     store = ImageStore.open(Path(workload.store))
     augmentation = Augmentation(workload.recipe, workload.pixels, store.mean, store.std, store.num_classes)
-    indices = store.train_indices[: workload.batch_size]
+    indices = store.train_indices[:EVALUATION_BATCH]
     model = training.model
     if folded:
         model = fold_batch_norms(model, torch.zeros(1, 3, workload.pixels, workload.pixels)).model

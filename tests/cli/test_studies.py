@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import gpscale
+from gpscale.cli import executors
 from gpscale.cli.executors import ExecutorOptions
 from gpscale.execution import LocalExecutor
 from gpscale.recommender import Recommendation, recommend
@@ -122,6 +123,21 @@ def test_a_dry_run_prints_the_plan_and_a_time_and_writes_nothing(tmp_path: Path)
     assert not runs.exists()
 
 
+def test_a_dry_run_on_a_graphics_card_counts_on_one_trial_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "training_device", lambda: "cuda")
+    file = tmp_path / "tiny.yaml"
+    file.write_text("base: mobilevitv2_050@32\ntrials: 5\ndata: {train_images: 100}\nrecipe: {batch_size: 4}\n")
+    options = ["sweep", file, "--runs", tmp_path / "runs", "--dry-run"]
+    ran = gpscale_here(*options)
+    assert "with 1 worker, from a calibration" in ran.out
+    assert executors.ONE_AT_A_TIME in ran.out
+    chosen = gpscale_here(*options, "--workers", 3)
+    assert "with 3 workers, from a calibration" in chosen.out
+    assert executors.ONE_AT_A_TIME not in chosen.out
+
+
 def test_a_dry_run_fetches_no_images_and_tells_what_is_known_without_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,8 +152,9 @@ def test_a_dry_run_fetches_no_images_and_tells_what_is_known_without_them(
     uncounted = gpscale_here("sweep", "absent.yaml", "--dry-run")
     assert (uncounted.code, uncounted.out) == (2, "")
     assert re.match(
-        "DataError: A dry run fetches no images.*`num_classes`.*'mnist' is not in 'data' yet", uncounted.err
+        "DataError: Only a sweep fetches images.*`num_classes`.*'mnist' is not in 'data' yet", uncounted.err
     )
+    assert gpscale_here("space", "absent.yaml").err == uncounted.err
     assert [path.name for path in tmp_path.iterdir()] == ["absent.yaml"]
 
 

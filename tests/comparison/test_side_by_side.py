@@ -15,9 +15,10 @@ from scipy import stats
 from gpscale import families, recommend
 from gpscale.comparison.seed_intervals import SeedIntervals
 from gpscale.comparison.side_by_side import Comparison, ComparisonConfig, run_comparison
-from gpscale.comparison.side_by_side.comparison import summarise
+from gpscale.comparison.side_by_side.comparison import ENTRIES_FILE, TIMINGS_FILE, summarise
 from gpscale.comparison.side_by_side.entries import Entry, find_entries
 from gpscale.comparison.side_by_side.running import check
+from gpscale.doctor import examine
 from gpscale.errors import DataError, RunDirError, SweepFileError
 from gpscale.execution import ReplayExecutor
 from gpscale.report.comparison_card import comparison_card
@@ -213,6 +214,19 @@ def test_the_card_says_what_it_rests_on(comparison: Comparison) -> None:
         assert words in card
 
 
+def test_damaged_files_are_found_and_made_anew(tmp_path: Path) -> None:
+    whole = compare(tmp_path / "x")
+    run = whole.run
+    assert examine(run) == []
+    Comparison.entries_file_of(run).write_text('[{"entrant": "a"}]')
+    Comparison.timings_file_of(run).write_text("[]")
+    assert {found.path for found in examine(run)} == {ENTRIES_FILE, TIMINGS_FILE}
+    again = compare(tmp_path / "x")
+    assert again.entries == whole.entries
+    assert again.timings is None
+    pd.testing.assert_frame_equal(again.table, whole.table)
+
+
 def test_models_are_timed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gpscale.benchmark.protocol import Protocol
     from gpscale.comparison.side_by_side import running
@@ -225,12 +239,12 @@ def test_models_are_timed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     times = ["latency_ms", "images_per_second", "latency_cpu_ms", "images_per_cpu_second"]
     assert (pd.read_csv(found.run.path / "comparison.csv")[times] > 0).all(axis=None)
     assert found.table["latency_front"].any()
-    written = found.timings_file.read_bytes()
+    written = found.timings_file_of(found.run).read_bytes()
     monkeypatch.setattr(running, "bench", None)
-    assert compare(tmp_path / "x", **small).timings_file.read_bytes() == written
+    assert found.timings_file_of(compare(tmp_path / "x", **small).run).read_bytes() == written
     assert "Timed on" in comparison_card(found)
     for shared in (True, False):
-        found.timings_file.write_text(json.dumps({**json.loads(written), "cores_shared": shared}))
+        found.timings_file_of(found.run).write_text(json.dumps({**json.loads(written), "cores_shared": shared}))
         assert ("The cores were shared" in comparison_card(Comparison(found.run))) is shared
 
 

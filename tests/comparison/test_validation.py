@@ -15,6 +15,7 @@ from gpscale import rules
 from gpscale.comparison.rule_picks import ground_of
 from gpscale.comparison.validation import Validation, plan_version, run_validation
 from gpscale.comparison.validation.evidence import difference, holm, interval
+from gpscale.doctor import examine
 from gpscale.errors import DataError, FitError, RunDirError, UnitError, UnknownNameError
 from gpscale.execution import Job
 from gpscale.pareto import hypervolume
@@ -23,7 +24,7 @@ from gpscale.report.validation_card import validation_card
 from gpscale.run_dir import RunDir, find_study
 from gpscale.study import Study
 from gpscale.sweep import fit_run
-from gpscale.training.test_hits import write_test_hits
+from gpscale.training.test_hits import TEST_HITS_FILE, write_test_hits
 from gpscale.trial import TrialRecord
 from tests.comparison.instant import Instant, write_study
 
@@ -190,6 +191,21 @@ def test_picks_stay_though_the_study_has_grown_and_a_new_version_takes_new_ones(
     said = card(Study(study))
     assert f"version 1: {first.verdict}" in said
     assert f"version 2: {second.verdict}" in said
+
+
+def test_damage_in_a_version_is_found_and_the_version_is_not_mistaken_for_a_new_one(study: RunDir) -> None:
+    version = validate(study).run
+    assert examine(study) == []
+    lost = version.trial_ids()[0]
+    (version.trial(lost) / TEST_HITS_FILE).write_text("9 images\nff\n")
+    version.validation_file.write_text('{"schema": 1}')
+    found = {one.path: one.advice for one in examine(study)}
+    assert found.keys() == {"validations/1/validation.json", f"validations/1/trials/{lost}"}
+    assert "begin another version" in found["validations/1/validation.json"]
+    assert examine(study) == []
+    assert study.validations() == []
+    assert validate(study).run.name == "2"
+    assert [run.name for run in study.validations()] == ["2"]
 
 
 def test_a_rule_that_reaches_a_budget_not_is_said_and_left_out_there(study: RunDir) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from gpscale.comparison.side_by_side.entries import Entry
 from gpscale.comparison.side_by_side.settings import ComparisonConfig
 from gpscale.errors import RunDirError
 from gpscale.factors import FACTOR_NAMES
-from gpscale.run_dir import RunDir, read_json
-from gpscale.trial import TrialRecord
+from gpscale.run_dir import RunDir, read_stored
+from gpscale.trial import TrialRecord, architecture_key
 
 SETTINGS_FILE, ENTRIES_FILE, TIMINGS_FILE = "comparison.yaml", "entries.json", "timings.json"
 
@@ -60,10 +59,10 @@ class Comparison:
         """Return where a run directory has what is built for each entrant and budget."""
         return run.path / ENTRIES_FILE
 
-    @property
-    def timings_file(self) -> Path:
-        """Where the timings are."""
-        return self.run.path / TIMINGS_FILE
+    @staticmethod
+    def timings_file_of(run: RunDir) -> Path:
+        """Return where a run directory has the timings of what is built."""
+        return run.path / TIMINGS_FILE
 
     @property
     def name(self) -> str:
@@ -78,13 +77,12 @@ class Comparison:
     @functools.cached_property
     def entries(self) -> list[Entry]:
         """What is built for each entrant and budget."""
-        return [Entry(**values) for values in read_json(self.entries_file_of(self.run))]
+        return read_entries(self.run)
 
     @functools.cached_property
     def images(self) -> Mapping[str, Any]:
         """What was recorded of the images."""
-        found: Mapping[str, Any] = read_json(self.run.provenance_file)["data"]
-        return found
+        return self.run.described_images()
 
     @property
     def num_classes(self) -> int:
@@ -94,8 +92,7 @@ class Comparison:
     @functools.cached_property
     def timings(self) -> dict[str, Any] | None:
         """Protocols, conditions and one row a model; None where nothing was timed."""
-        found: dict[str, Any] | None = read_json(self.timings_file) if self.timings_file.exists() else None
-        return found
+        return read_timings(self.run) if self.timings_file_of(self.run).exists() else None
 
     @property
     def note_on_times(self) -> str:
@@ -143,6 +140,31 @@ class Comparison:
         whether no other row of its kind is both cheaper and better.
         """
         return summarise(self.entries, self.trainings, self.timings)
+
+
+def read_entries(run: RunDir) -> list[Entry]:
+    """Read what the comparison of a run directory builds for each entrant and budget.
+
+    Raises:
+        RunDirError: It is absent or damaged.
+    """
+    return read_stored(
+        Comparison.entries_file_of(run),
+        "what a comparison builds",
+        lambda entries: [Entry(**values) for values in entries],
+    )
+
+
+def read_timings(run: RunDir) -> dict[str, Any]:
+    """Read the timings of a comparison, as `Comparison.timings` has them.
+
+    Raises:
+        RunDirError: They are absent or damaged.
+    """
+    # without its models nothing is timed
+    return read_stored(
+        Comparison.timings_file_of(run), "timings", lambda stored: {**stored, "models": dict(stored["models"])}
+    )
 
 
 def summarise(entries: list[Entry], trainings: pd.DataFrame, timings: Mapping[str, Any] | None) -> pd.DataFrame:
@@ -195,4 +217,4 @@ def _is_on_front(cost: np.ndarray[Any, Any], top1: np.ndarray[Any, Any]) -> list
 
 
 def _model_of(family: str, architecture: Mapping[str, Any]) -> tuple[str, str]:
-    return family, json.dumps(architecture, sort_keys=True)
+    return family, architecture_key(architecture)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gpscale.benchmark.latency import bench
 from gpscale.benchmark.protocol import protocol_of
-from gpscale.comparison.side_by_side.comparison import ENTRIES_FILE, SETTINGS_FILE, Comparison
+from gpscale.comparison.side_by_side.comparison import ENTRIES_FILE, SETTINGS_FILE, Comparison, read_entries
 from gpscale.comparison.side_by_side.entries import Entry, find_entries
 from gpscale.comparison.side_by_side.figure import plot_comparison
 from gpscale.comparison.side_by_side.settings import ComparisonConfig
@@ -86,7 +86,8 @@ def check(config: ComparisonConfig, run: RunDir) -> list[Entry]:
                 f"A run directory holds one comparison. {run.path} holds another: {listed}. Give this one another "
                 "--name, or change the settings back."
             )
-        known = Comparison(run).entries
+        # without what was chosen, the same is chosen again from the same studies
+        known = read_entries(run) if Comparison.entries_file_of(run).exists() else ()
     elif not is_unused(run, ENTRIES_FILE, SETTINGS_FILE):
         raise RunDirError(
             f"A run directory must be empty or hold a comparison. {run.path} holds something else. Give another --name."
@@ -142,7 +143,7 @@ def time_entries(comparison: Comparison, tell: Callable[[str], None] = lambda te
         for latency, throughput in zip(*(one.rows for one in measured.values()), strict=True)
     }
     write_json(
-        comparison.timings_file,
+        Comparison.timings_file_of(comparison.run),
         {
             "protocols": {name: one.protocol.describe() for name, one in measured.items()},
             "conditions": measured[LATENCY.name].conditions,

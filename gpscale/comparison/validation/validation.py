@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -15,9 +14,9 @@ from gpscale import pareto, rules
 from gpscale.comparison.validation.evidence import Difference, Hits, difference, holm, interval
 from gpscale.comparison.validation.version import HABIT, OURS, Choice, Version
 from gpscale.rules.fitted import Transferred
-from gpscale.run_dir import RunDir, read_json
+from gpscale.run_dir import RunDir
 from gpscale.training.test_hits import read_test_hits
-from gpscale.trial import TrialRecord
+from gpscale.trial import TrialRecord, architecture_key
 
 
 class Validation:
@@ -48,8 +47,7 @@ class Validation:
     @functools.cached_property
     def images(self) -> Mapping[str, Any]:
         """What was recorded of the images."""
-        found: Mapping[str, Any] = read_json(self.run.provenance_file)["data"]
-        return found
+        return self.run.described_images()
 
     @functools.cached_property
     def records(self) -> list[TrialRecord]:
@@ -64,13 +62,13 @@ class Validation:
         images, `test_top1` and `test_top5`; what the surface expected of `top1`, as `expected`, `expected_low` and
         `expected_high`. All accuracies are fractions.
         """
-        ended = {(_text(record.trial.architecture), record.trial.seed): record for record in self.records}
+        ended = {(architecture_key(record.trial.architecture), record.trial.seed): record for record in self.records}
         rows = []
         for share in self.version.shares:
             for rule in self.version.rules:
                 for seed in self.version.seed_range:
                     choice = self.version.of(rule, share, seed)
-                    record = ended.get((_text(choice.architecture), seed))
+                    record = ended.get((architecture_key(choice.architecture), seed))
                     if record is not None and record.result is not None:
                         rows.append(_training_row(choice, seed, record))
         return pd.DataFrame(rows, columns=_TRAINING_COLUMNS)
@@ -213,7 +211,7 @@ class Validation:
 
     def _table_row(self, choices: list[Choice], own: pd.DataFrame) -> dict[str, Any]:
         first = choices[0]
-        same = len({_text(choice.architecture) for choice in choices}) == 1
+        same = len({architecture_key(choice.architecture) for choice in choices}) == 1
         built = [choice for choice in choices if not choice.missing]
         row: dict[str, Any] = {
             "rule": first.rule,
@@ -222,7 +220,7 @@ class Validation:
             "budget": first.budget,
             "macs": float(np.mean([choice.macs for choice in built])) if built else math.nan,
             "params": float(np.mean([choice.params for choice in built])) if built else math.nan,
-            "architecture": _text(first.architecture) if same and built else "",
+            "architecture": architecture_key(first.architecture) if same and built else "",
             "seeds": len(own),
             "top1": own["top1"].mean(),
             "test_top5": own["test_top5"].mean(),
@@ -266,7 +264,3 @@ def _training_row(choice: Choice, seed: int, record: TrialRecord) -> dict[str, A
         "expected_low": choice.top1_low,
         "expected_high": choice.top1_high,
     }
-
-
-def _text(architecture: Mapping[str, Any]) -> str:
-    return json.dumps(architecture, sort_keys=True)

@@ -13,7 +13,7 @@ from gpscale.errors import FitError, RunDirError, UnitError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.rules import Ground, Pick
 from gpscale.rules.fitted import Transferred
-from gpscale.run_dir import RunDir, read_json, write_json
+from gpscale.run_dir import RunDir, read_stored, write_json
 from gpscale.study import Study
 
 SCHEMA = 1
@@ -115,18 +115,13 @@ class Version:
         Raises:
             RunDirError: The file is absent or damaged.
         """
-        values = read_json(run.validation_file)
-        try:
-            values.pop("schema")
-            choices = tuple(Choice(**choice) for choice in values.pop("choices"))
-            return cls(
-                **{**values, "choices": choices, "shares": tuple(values["shares"]), "rules": tuple(values["rules"])}
-            )
-        except (AttributeError, KeyError, TypeError) as error:
-            raise RunDirError(
-                f"{run.validation_file} must hold a version of a validation. Got {type(error).__name__}: {error}. Put "
-                "the file back as it was, or begin another version with --new."
-            ) from None
+        return read_stored(run.validation_file, "a version of a validation", cls._from_dict)
+
+    @classmethod
+    def _from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        values = {key: value for key, value in stored.items() if key != "schema"}
+        choices = tuple(Choice(**choice) for choice in values["choices"])
+        return cls(**{**values, "choices": choices, "shares": tuple(values["shares"]), "rules": tuple(values["rules"])})
 
 
 def plan_version(
@@ -173,7 +168,7 @@ def plan_version(
         used = {record.trial.seed for record in [*run.records(), *(one for old in before for one in old.records())]}
         empty = Version(fingerprint, (), (), max(used) + 1, 0, (), _described(other))
         wanted = _grown(empty, shares or DEFAULT_SHARES, names or DEFAULT_RULES, seeds or DEFAULT_SEEDS, ground)
-        return run.validation(len(before) + 1), wanted
+        return run.next_validation(), wanted
     if other is not None and latest.transfer not in ({}, _described(other)):
         before_it = latest.transfer
         raise RunDirError(

@@ -128,9 +128,9 @@ def _dataset(entry: TorchvisionSet, request: SourceRequest, root: Path) -> Any:
             if request.download
             else "Set `data.download` to true to fetch it, or correct `data.root`."
         )
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
         raise DataError(
-            f"{request.name!r} must lie complete in {str(root)!r}. torchvision says: {said} {advice}"
+            f"{request.name!r} must lie complete in {str(root)!r}. torchvision says: {said}. {advice}"
         ) from error
 
 
