@@ -127,5 +127,7 @@ def show(validation: Validation) -> None:
             found.add_row(*difference_cells(row))  # type: ignore[arg-type]
         console().print(found)
     print(f"\n{validation.verdict}")
+    if validation.note_on_fit:
+        print(validation.note_on_fit)
     if validation.transfer_verdict:
         print(validation.transfer_verdict)

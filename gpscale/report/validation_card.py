@@ -64,11 +64,13 @@ def evidence(study: Study) -> str:
         return "Not measured. `gpscale validate` trains what the rule and its rivals would build, and compares them."
     latest = versions[-1]
     parts = [f"**{latest.verdict}** [Tables and figure](validations/{latest.run.name}/validation.md)."]
+    if latest.note_on_fit:
+        parts.append(latest.note_on_fit)
     if latest.transfer_verdict:
         parts.append(latest.transfer_verdict)
     if len(versions) > 1:
         parts.append(
-            "Each version of the study's fit met the test images once; all of them:\n\n"
+            "All versions that met the test images:\n\n"
             + bullets(f"version {one.run.name}: {one.verdict}" for one in versions)
         )
     return "\n\n".join(parts)
@@ -102,7 +104,7 @@ def difference_cells(row: dict[str, Any]) -> list[str]:
         f"{row['p_value']:.2g}" if known else "-",
         "-" if pd.isna(row["p_corrected"]) else f"{row['p_corrected']:.2g}",
         f"{row['wins']}, {row['ties']}, {row['losses']}",
-        row["verdict"] if known else "one seed",
+        (row["verdict"] or "-") if known else "one seed",
     ]
 
 
@@ -121,8 +123,8 @@ def _how_compared(validation: Validation) -> str:
     lines = [
         "The first row is the primary result: one comparison, named before the test images were looked at. The other "
         "pooled ones are corrected for their number (Holm); those at single budgets are not, and only describe.",
-        "Pairs have the same seed, so the same data order, and the same test images. Intervals are 95 %, from a "
-        "bootstrap over seeds and test images together.",
+        "Pairs have the same seed, so the same data order, and the same test images. Intervals are 95 %, over seeds "
+        "and test images.",
     ]
     if same := int(validation.differences.loc[validation.differences["budget"] == 0, "coinciding"].sum()):
         lines.append(f"In {same} pairs both rules build the same model, whose difference is 0.")
@@ -176,7 +178,7 @@ def _limits(validation: Validation) -> list[str]:
         low, high = interval_of_share(float(done.median()), tested)
         lines.append(
             f"All picks saw the same {tested:,} test images; as many others would move an accuracy by some "
-            f"{100 * (high - low) / 2:.1f} points, most of it alike for all."
+            f"{100 * (high - low) / 2:.1f} points."
         )
     if version.seeds == 1:
         lines.append("One seed: chance was not measured.")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gpscale import pareto, rules
-from gpscale.comparison.validation.evidence import Difference, Hits, difference, holm, interval
+from gpscale.comparison.validation.evidence import LEVEL, Difference, Hits, difference, holm, interval
 from gpscale.comparison.validation.version import HABIT, OURS, Choice, Version
 from gpscale.rules.fitted import Transferred
 from gpscale.run_dir import RunDir
@@ -43,6 +43,16 @@ class Validation:
     def name(self) -> str:
         """Study and number."""
         return f"{self.run.path.resolve().parents[1].name}, version {self.run.name}"
+
+    @property
+    def note_on_fit(self) -> str:
+        """What to know if the study has been fitted anew since the picks were made; else empty."""
+        if RunDir(self.run.path.parents[1]).fingerprint == self.version.study:
+            return ""
+        return (
+            f"These picks are of an earlier fit (`{self.version.study}`). The present one has not been validated: "
+            "`gpscale validate --new` would."
+        )
 
     @functools.cached_property
     def images(self) -> Mapping[str, Any]:
@@ -113,19 +123,33 @@ class Validation:
 
         The first row is the primary result, whose p-value needs no correction; `budget` 0 means all.
         """
-        pooled = [found for rule in self._rivals() if (found := difference(OURS, rule, self.arms)) is not None]
-        others = [found for found in pooled if found.theirs != HABIT]
-        corrected = dict(zip((found.theirs for found in others), holm([one.p_value for one in others]), strict=True))
-        rows = [
-            {"budget": 0, **found.to_dict(), "p_corrected": corrected.get(found.theirs, math.nan)} for found in pooled
-        ]
+        corrected = self._corrected
+        rows: list[dict[str, Any]] = []
+        for found in self._pooled:
+            p_value = corrected.get(found.theirs, math.nan)
+            verdict = _verdict(found, p_value)
+            rows.append({"budget": 0, **found.to_dict(), "p_corrected": p_value, "verdict": verdict})
         for budget in sorted({budget for arm in self.arms.values() for budget, _ in arm}):
             here = {
                 rule: {key: hits for key, hits in arm.items() if key[0] == budget} for rule, arm in self.arms.items()
             }
             found_here = [difference(OURS, rule, here) for rule in self._rivals()]
-            rows += [{"budget": budget, **one.to_dict(), "p_corrected": math.nan} for one in found_here if one]
+            # so many comparisons would find something by chance: they describe, and judge nothing
+            rows += [
+                {"budget": budget, **one.to_dict(), "p_corrected": math.nan, "verdict": ""} for one in found_here if one
+            ]
         return pd.DataFrame(rows, columns=_DIFFERENCE_COLUMNS)
+
+    @functools.cached_property
+    def _pooled(self) -> list[Difference]:
+        """Ours less each other rule over all budgets, the habit first."""
+        return [found for rule in self._rivals() if (found := difference(OURS, rule, self.arms)) is not None]
+
+    @functools.cached_property
+    def _corrected(self) -> Mapping[str, float]:
+        """P-values of all but the primary result, corrected for their number (Holm)."""
+        others = [found for found in self._pooled if found.theirs != HABIT]
+        return dict(zip((found.theirs for found in others), holm([one.p_value for one in others]), strict=True))
 
     def summary(self) -> dict[str, Any]:
         """Return the primary result, each rule's hypervolume, and how good the predictions were, as JSON values."""
@@ -153,8 +177,10 @@ class Validation:
             "tie": "The rule and width only tie",
         }[found.verdict]
         if math.isnan(found.low):
-            return f"One seed says nothing of chance: {found} over {_extent(found)}."
-        return f"{said}: {found} of test top-1 over {_extent(found)}."
+            return f"One seed says nothing of chance: {found} over {self._extent(found)}."
+        if (lost := self._failed(OURS)) and found.verdict == "better":
+            said = f"Not settled, because {lost} of the rule's trainings failed"
+        return f"{said}: {found} of test top-1 over {self._extent(found)}."
 
     @property
     def transfer_verdict(self) -> str:
@@ -170,8 +196,8 @@ class Validation:
             "better": "loses when it is applied here",
             "worse": "is better here than this study's own",
             "tie": "ties with this study's own",
-        }[found.verdict]
-        return f"{what} {said}: own rule less it {found} of test top-1 over {_extent(found)}."
+        }[_verdict(found, self._corrected[found.theirs])]
+        return f"{what} {said}: own rule less it {found} of test top-1 over {self._extent(found)}."
 
     @functools.cached_property
     def hypervolumes(self) -> dict[str, float]:
@@ -203,6 +229,30 @@ class Validation:
             }
             for name, group in groups.items()
         }
+
+    def _extent(self, found: Difference) -> str:
+        """Say over what a difference is, and what of it is missing."""
+        version = self.version
+        planned = sum(
+            not (version.of(found.ours, share, seed).missing or version.of(found.theirs, share, seed).missing)
+            for share in version.shares
+            for seed in version.seed_range
+        )
+        of_all = "" if found.trainings == planned else f" of {planned}"
+        return f"{found.budgets} budget{'s' if found.budgets > 1 else ''}, {found.trainings}{of_all} pairs of trainings"
+
+    def _failed(self, rule: str) -> int:
+        """Return how many trainings of a rule's picks have failed."""
+        version = self.version
+        picked = {
+            (architecture_key(version.of(rule, share, seed).architecture), seed)
+            for share in version.shares
+            for seed in version.seed_range
+        }
+        return sum(
+            record.failure is not None and (architecture_key(record.trial.architecture), record.trial.seed) in picked
+            for record in self.records
+        )
 
     def _rivals(self) -> list[str]:
         """Return the other rules, the habit first."""
@@ -242,8 +292,9 @@ _DIFFERENCE_COLUMNS = [
 ]  # fmt: skip
 
 
-def _extent(found: Difference) -> str:
-    return f"{found.budgets} budget{'s' if found.budgets > 1 else ''}, {found.trainings} pairs of trainings"
+def _verdict(found: Difference, p_corrected: float) -> str:
+    """Return the verdict of one of several comparisons, or of the primary one, whose p-value is not corrected (NaN)."""
+    return "tie" if p_corrected >= LEVEL else found.verdict
 
 
 def _training_row(choice: Choice, seed: int, record: TrialRecord) -> dict[str, Any]:

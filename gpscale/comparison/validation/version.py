@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from gpscale import families, rules
 from gpscale.comparison.rule_picks import ground_of, predict_top1, try_pick
-from gpscale.errors import FitError, RunDirError, UnitError
+from gpscale.errors import BudgetError, FitError, RunDirError, UnitError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.rules import Ground, Pick
 from gpscale.rules.fitted import Transferred
@@ -144,6 +144,7 @@ def plan_version(
         transfer: Another study, whose rule is compared as `transferred`; None for that of the latest version, if any.
 
     Raises:
+        BudgetError: There is nothing to compare at a budget.
         FitError: The study has no rule, nor has the other; or there is no other where one is needed.
         RunDirError: It has not been fitted; or it has changed since the latest version, which is asked for more; or
             that was begun with the rule of yet another study.
@@ -201,7 +202,24 @@ def _grown(version: Version, shares: Iterable[float], names: Sequence[str], seed
                     # not a pick that is missing, but a command that is
                     ground.require_transferred()
                 choices.append(known.get((name, share, seed)) or _choose(name, share, seed, ground))
-    return dataclasses.replace(grown, choices=tuple(choices))
+    grown = dataclasses.replace(grown, choices=tuple(choices))
+    _check_reach(grown)
+    return grown
+
+
+def _check_reach(version: Version) -> None:
+    """Refuse budgets for which nothing can be compared: they would stay in the version.
+
+    Raises:
+        BudgetError: Ours has no pick for a budget, or no rule has.
+    """
+    for share in version.shares:
+        here = [choice for choice in version.choices if choice.share == share]
+        judged = [choice for choice in here if choice.rule == OURS] or here
+        if all(choice.missing for choice in judged):
+            raise BudgetError(
+                f"--budgets must be ones that can be compared. Got {share:g}: {judged[0].missing} Leave it out."
+            )
 
 
 def _described(other: Study | None) -> dict[str, str]:
