@@ -122,9 +122,11 @@ def train_model(
         runtimes.get("torch").check(device)
     with run.locked():
         run.remove_leftovers()
-        if output.exists():
-            return _finished(chosen, settings, output, seed, run)
         store = ImageStore.prepare(settings.data, run.images, chosen.architecture.pixels, test=True)
+        if output.exists():
+            record = _finished(chosen, settings, output, seed, store, run)
+            _clean_up(run, record.id)
+            return record
         trial = Trial(
             chosen.family,
             chosen.architecture.to_dict(),
@@ -133,15 +135,31 @@ def train_model(
             store.fingerprint,
             seed,
         )
+        _check_alone(trial, run)
         describe(settings, run.path / SETTINGS_FILE, image_facts(settings.data, store), run)
         on_plan(Plan([trial], {}, "model"))
         on_event(Started(trial.id))
         with _threads(threads), freed_memory_kept():
             record = _train(Job(trial, run.path, run.images), store, output, device or training_device(), on_event)
         on_event(Ended(record))
-        remove_checkpoint(run.trial(trial.id))
-        remove_images(run)
+        _clean_up(run, trial.id)
     return record
+
+
+def _clean_up(run: RunDir, trial_id: str) -> None:
+    remove_checkpoint(run.trial(trial_id))
+    remove_images(run)
+
+
+def _check_alone(trial: Trial, run: RunDir) -> None:
+    """Refuse a directory in which another training was begun, which would be left behind unfinished."""
+    others = [one for one in run.trial_ids() if one != trial.id]
+    if others:
+        remove_images(run)
+        raise ModelFileError(
+            f"A directory holds one training. {run.path} holds another, begun with another model, seed, recipe or "
+            "other images. Repeat the command that began it, move the directory away, or choose another --output."
+        )
 
 
 def check_training(chosen: Chosen, settings: TrainingSettings, output: Path) -> RunDir:
@@ -171,15 +189,18 @@ def check_training(chosen: Chosen, settings: TrainingSettings, output: Path) -> 
     return run
 
 
-def _finished(chosen: Chosen, settings: TrainingSettings, output: Path, seed: int, run: RunDir) -> TrialRecord:
+def _finished(
+    chosen: Chosen, settings: TrainingSettings, output: Path, seed: int, store: ImageStore, run: RunDir
+) -> TrialRecord:
     """Return the record of weights that this very training has made."""
     record = run.record(read_facts(output).trial_id)
     if record is not None:
         begun = TrainingSettings.load(run.path / SETTINGS_FILE)
-        own = (chosen.family, chosen.architecture.to_dict(), seed)
-        its = (record.trial.family, dict(record.trial.architecture), record.trial.seed)
+        own = (chosen.family, chosen.architecture.to_dict(), seed, store.fingerprint)
+        its = (record.trial.family, dict(record.trial.architecture), record.trial.seed, record.trial.data)
         if own == its and not begun.differences(settings):
             return record
+    remove_images(run)
     raise ModelFileError(
         f"{output} must be absent, or hold what this very training has made. It holds other weights. Move it and "
         f"{run.path} away, or choose another --output."

@@ -17,6 +17,7 @@ from gpscale import recommend
 from gpscale.comparison import full_training
 from gpscale.comparison.full_training import TrainingSettings, read_settings, train_model
 from gpscale.errors import DataError, DeviceError, ModelFileError, StorageError, SweepFileError, UnknownNameError
+from gpscale.execution.base import Job
 from gpscale.families.chosen import find_architecture
 from gpscale.run_dir import RunDir
 from gpscale.training.augment import Augmentation
@@ -72,6 +73,45 @@ def test_weights_of_another_training_are_not_written_over(weights: Path) -> None
     for settings, seed in ((other, 0), (SETTINGS, 1)):
         with pytest.raises(ModelFileError, match="It holds other weights"):
             trained(weights, settings, seed)
+
+
+def test_weights_that_were_trained_on_other_images_are_not_taken_for_these(tmp_path: Path) -> None:
+    def settings(root: Path) -> TrainingSettings:
+        data = {"source": "folder", "root": str(root), "validation": 0.5}
+        return TrainingSettings.from_values({"recipe": {"epochs": 1, "batch_size": 4}, "data": data})
+
+    for name, count in (("own", 6), ("other", 7)):
+        for split in ("train", "test"):
+            write_folder(tmp_path / name / split, per_class=count)
+    output = tmp_path / "model.safetensors"
+    record = trained(output, settings(tmp_path / "own"))
+    (tmp_path / "own").rename(tmp_path / "moved")
+    assert trained(output, settings(tmp_path / "moved")) == record
+    with pytest.raises(ModelFileError, match="It holds other weights"):
+        trained(output, settings(tmp_path / "other"))
+    assert not RunDir(output.with_suffix("")).images.exists()
+
+
+def test_a_training_that_was_begun_otherwise_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(job: Job, *_: object) -> None:
+        RunDir(job.directory).trial(job.trial.id).mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    output = tmp_path / "model.safetensors"
+    with monkeypatch.context() as patched:
+        patched.setattr(full_training, "train_trial", killed)
+        with pytest.raises(KeyboardInterrupt):
+            trained(output)
+    before = snapshot(output.with_suffix("") / "trials")
+    shorter = TrainingSettings.from_values({**SETTINGS.model_dump(), "recipe": {"epochs": 1, "batch_size": 50}})
+    for settings, seed in ((shorter, 0), (SETTINGS, 1)):
+        with pytest.raises(ModelFileError, match="A directory holds one training"):
+            trained(output, settings, seed)
+    assert snapshot(output.with_suffix("") / "trials") == before
+    assert TrainingSettings.load(output.with_suffix("") / "training.yaml").recipe.epochs == 2
+    assert trained(output).result is not None
 
 
 def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(weights: Path, tmp_path: Path) -> None:

@@ -137,9 +137,9 @@ class Comparison:
 
         Columns: what is built; `gap`, the share of the budget that is left; `seeds` that have finished; mean `top1` and
         `top5` of the test images with the ends of their 95 % intervals, fractions; times; `front` and `latency_front`,
-        whether no other row of its kind is both cheaper and better.
+        whether no other row of its kind is both cheaper and better. Rows that use their budget are equally cheap.
         """
-        return summarise(self.entries, self.trainings, self.timings)
+        return summarise(self.entries, self.trainings, self.timings, self.config.least_share)
 
 
 def read_entries(run: RunDir) -> list[Entry]:
@@ -167,7 +167,9 @@ def read_timings(run: RunDir) -> dict[str, Any]:
     )
 
 
-def summarise(entries: list[Entry], trainings: pd.DataFrame, timings: Mapping[str, Any] | None) -> pd.DataFrame:
+def summarise(
+    entries: list[Entry], trainings: pd.DataFrame, timings: Mapping[str, Any] | None, least_share: float
+) -> pd.DataFrame:
     """Return `Comparison.table`."""
     finished = trainings[trainings["test_top1"].notna()]
     # entrants that build the same model share its trainings, which count once
@@ -200,8 +202,10 @@ def summarise(entries: list[Entry], trainings: pd.DataFrame, timings: Mapping[st
         row |= dict.fromkeys(TIMES, np.nan) | timed.get(model, {})
         rows.append({**row, "missing": entry.missing})
     table = pd.DataFrame(rows)
-    for name, cost in (("front", "macs"), ("latency_front", "latency_ms")):
-        table[name] = _is_on_front(table[cost].to_numpy(dtype=float), table["top1"].to_numpy(dtype=float))
+    # the few per cent that a model leaves of a budget are chance, not thrift
+    macs = table["budget"].where(table["macs"] >= least_share * table["budget"], table["macs"])
+    for name, cost in (("front", macs), ("latency_front", table["latency_ms"])):
+        table[name] = _is_on_front(cost.to_numpy(dtype=float), table["top1"].to_numpy(dtype=float))
     return table
 
 

@@ -100,7 +100,11 @@ class ComparisonConfig(SettingsFile):
 
     @model_validator(mode="after")
     def _none_comes_twice(self) -> ComparisonConfig:
-        for name, values in (("budgets", self.budgets), ("entrants", self.entrants)):
+        # what an entrant leaves out is what the file says for all
+        entrants = tuple(
+            one if one.study else one.model_copy(update={"by": one.by or self.scale_by}) for one in self.entrants
+        )
+        for name, values in (("budgets", self.budgets), ("entrants", entrants)):
             if len(set(values)) < len(values):
                 raise ValueError(f"`{name}` must differ from each other. Got one of them twice. Leave it out.")
         return self
