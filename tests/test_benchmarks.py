@@ -38,6 +38,8 @@ ROWS = {
         "training mobilevitv2_050@32, batches of 4: channels last",
         "training mobilevitv2_050@32, batches of 4: fused AdamW",
         "training mobilevitv2_050@32, batches of 4: averaged weights, what they cost",
+        "training mobilevitv2_050@32, batches of 4: SiLU in place",
+        "training mobilevitv2_050@32, batches of 4: batch size",
         "validating mobilevitv2_050@32: batch norms as they are",
         "training mobilevitv2_050@32, batches of 4: a step against its convolutions",
     ],
@@ -73,7 +75,9 @@ def test_the_smallest_run_of_all_benchmarks_has_every_row_with_finite_numbers() 
     ran = benchmarks("--smoke", "--json")
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
-    assert [row["what"] for row in found["rows"]] == [what for name in NAMES for what in ROWS[name]]
+    # one is there only where tcmalloc is
+    rows = [row["what"] for row in found["rows"] if not row["what"].endswith("allocator again")]
+    assert rows == [what for name in NAMES for what in ROWS[name]]
     for row in found["rows"]:
         for side in (row["gpscale"], row["peer"]):
             assert math.isfinite(side["value"]), row

@@ -306,13 +306,13 @@ def _events(hand: Hand, said: Iterable[Event | Brought], losses: _Losses) -> Ite
     assert hand.hidden is not None
     run, trial_id = RunDir(hand.job.directory), hand.job.trial.id
     is_copy = hand.job.directory in hand.hidden
-    gone: list[str] = []
     for item in said:
         if isinstance(item, Brought):
             for name, content in item.files.items():
                 if content is None:
-                    gone.append(name)
+                    hand.gone.add(name)
                 else:
+                    hand.gone.discard(name)
                     write_atomically(run.trial(trial_id) / name, content)
             continue
         if isinstance(item, Progressed):
@@ -321,7 +321,7 @@ def _events(hand: Hand, said: Iterable[Event | Brought], losses: _Losses) -> Ite
             if is_copy:
                 run.write_record(item.record)
                 # only now: a checkpoint without a record can be taken up, nothing without a record cannot
-                for name in gone:
+                for name in hand.gone:
                     (run.trial(trial_id) / name).unlink(missing_ok=True)
             hand.job = None
         yield item

@@ -23,6 +23,7 @@ class Hand:
         hidden: Directories of the driver that it does not see; None before it has looked.
         is_ready: It has all that a trial needs.
         job: The trial that it runs.
+        gone: Files of that trial that it has removed; what is here of them stays until the trial has ended.
     """
 
     actor: Any
@@ -30,6 +31,7 @@ class Hand:
     hidden: frozenset[Path] | None = None
     is_ready: bool = False
     job: Job | None = None
+    gone: set[str] = dataclasses.field(default_factory=set)
 
     @property
     def has_come(self) -> bool:
@@ -60,7 +62,7 @@ class Hand:
     def start(self, job: Job) -> None:
         """Give it a trial, with the files that the trial has left in a run directory that it does not see."""
         assert self.hidden is not None
-        self.job = job
+        self.job, self.gone = job, set()
         files = None
         if job.directory in self.hidden:
             files = {path.name: path.read_bytes() for path in files_of(RunDir(job.directory).trial(job.trial.id))}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 LARGEST_DIFFERENCE = 1e-3
-"""Of logits, absolute; float32 in another order of summation leaves 1e-6 or so."""
+"""Of logits, absolute, and relative to the largest; float32 in another order of summation leaves 1e-6 or so."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,13 +41,18 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether the models are alike; where they are, another class can only be a tie within twice the difference."""
-        return self.difference <= LARGEST_DIFFERENCE
+        """Whether the models are alike; where they are, another class can only be a tie within twice `allowed`."""
+        return self.difference <= self.allowed
+
+    @property
+    def allowed(self) -> float:
+        """Largest difference of models that are alike: logits that are all small may not differ as large ones may."""
+        return LARGEST_DIFFERENCE * min(1.0, self.largest)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the parity as JSON values; no difference where it is not finite."""
         difference = self.difference if math.isfinite(self.difference) else None
-        return {**dataclasses.asdict(self), "difference": difference, "largest_allowed": LARGEST_DIFFERENCE}
+        return {**dataclasses.asdict(self), "difference": difference, "largest_allowed": self.allowed}
 
 
 def compare(expected: Answer, found: Answer, images: NDArray[Any]) -> Parity:
@@ -87,7 +92,7 @@ def check_parity(parity: Parity, what: str) -> None:
     """
     if not parity.holds:
         raise ParityError(
-            f"The logits of {what} must be within {LARGEST_DIFFERENCE:g} of torch's. Got a difference of "
+            f"The logits of {what} must be within {parity.allowed:.2g} of torch's. Got a difference of "
             f"{parity.difference:.2g} (torch's logits reach {parity.largest:.2g}), and the same class for "
             f"{parity.same_class} of {parity.images} images. Nothing was written; take another format, or report it."
         )

@@ -30,13 +30,26 @@ glibc_only = pytest.mark.skipif(allocator._glibc() is None, reason="this process
 
 @glibc_only
 def test_blocks_that_are_freed_are_had_again_without_new_pages() -> None:
+    # a process of its own: where tests have left large holes in the heap, no block needs new pages
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.benchmark.test_allocator"],
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    held, given_back = map(int, ran.stdout.split())
+    assert held < given_back / 10
+
+
+def main() -> None:
+    """Print the pages that the kernel had to clear while memory was kept, and afterwards."""
     with freed_memory_kept() as kept:
         assert kept is True
         page_faults(3)
         held = page_faults(20)
     page_faults(3)
-    given_back = page_faults(20)
-    assert held < given_back / 10
+    print(held, page_faults(20))
 
 
 def test_the_settings_are_put_back_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,3 +131,7 @@ def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     assert allocator._glibc() is None
     with freed_memory_kept() as kept:
         assert kept is False
+
+
+if __name__ == "__main__":
+    main()

@@ -58,7 +58,7 @@ def test_a_dry_run_names_the_choice_and_its_cost_and_writes_nothing(run: RunDir)
         assert f"{row['id']}  c = {row['c']:.3f}, depth {row['depth']}, 8 epochs" in plain.out
     # six of the eight have ended; each short training took 11 seconds
     assert found["seconds"] == pytest.approx(2 * 4 * 11)
-    assert "estimated time: 1.5 minutes with 1 workers" in plain.out
+    assert "estimated time: 1.5 minutes with 1 worker," in plain.out
     assert snapshot(run.path) == before
 
 

@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 
 from gpscale.errors import ClusterError, StorageError
-from gpscale.execution import RayExecutor
+from gpscale.execution import Ended, RayExecutor
 from gpscale.execution import ray as ray_module
 from gpscale.execution.ray_cluster import Cluster
+from gpscale.execution.ray_hand import Hand
+from gpscale.execution.ray_worker import Brought
+from gpscale.run_dir import RunDir
+from gpscale.trial import FailureReason, TrialRecord
 from tests.execution import fake_trials
 
 MOST_WORKERS = 50
@@ -149,6 +153,20 @@ def test_what_goes_wrong_in_a_worker_is_one_sentence_of_ours(
 ) -> None:
     with pytest.raises(kind, match=words):
         run(tmp_path, FakeCluster(FakeRay(), look=raising(raised)))
+
+
+def test_a_checkpoint_that_is_gone_before_the_trial_has_ended_is_gone_here_too(tmp_path: Path) -> None:
+    [job] = fake_trials.jobs(tmp_path, [0])
+    run, losses = RunDir(tmp_path), ray_module._Losses()
+    hand = Hand(actor=None, hidden=frozenset({tmp_path}), job=job)
+    directory = run.trial(job.trial.id)
+    list(ray_module._events(hand, [Brought(job.trial.id, {"checkpoint.pt": b"1", "log.txt": b"2"})], losses))
+    # the worker has removed it, and says of the end only when it is asked again
+    list(ray_module._events(hand, [Brought(job.trial.id, {"checkpoint.pt": None})], losses))
+    assert (directory / "checkpoint.pt").exists()
+    record = TrialRecord(job.trial.id, job.trial, None, FailureReason.DIVERGED, "made")
+    assert list(ray_module._events(hand, [Ended(record)], losses)) == [Ended(record)]
+    assert sorted(path.name for path in directory.iterdir()) == ["log.txt", "record.json"]
 
 
 def test_a_cluster_without_room_is_waited_for_with_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

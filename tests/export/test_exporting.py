@@ -61,7 +61,7 @@ def test_a_model_is_exported_and_answers_as_in_torch(format: str, tmp_path: Path
     assert found.latency is not None
     assert len(found.latency.exported.seconds) == len(found.latency.torch.seconds) == 2
     values = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert values["parity"]["largest_allowed"] == 1e-3
+    assert values["parity"]["largest_allowed"] == 1e-3 * min(1.0, values["parity"]["largest"])
     assert values["latency"]["cpu_ms"]["torch"] > 0
     assert "torch" in values["versions"]
 
@@ -87,7 +87,7 @@ def test_trained_weights_are_given_images_as_in_their_training(tmp_path: Path, m
 def test_a_model_that_answers_otherwise_gets_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torchscript_format.Writer, "open", broken(torchscript_format.Writer.open))
     file = tmp_path / "model.pt"
-    with pytest.raises(ParityError, match=r"TorchScript in model\.pt must be within 0\.001 .*difference of 0\.01 "):
+    with pytest.raises(ParityError, match=r"TorchScript in model\.pt must be within 0\.000\d+ .*difference of 0\.01 "):
         export_model(MODEL, "torchscript", file, images=4, num_classes=10)
     assert list(tmp_path.iterdir()) == []
     file.write_text("an older one")

@@ -45,6 +45,13 @@ def test_each_image_is_given_by_itself() -> None:
     assert shapes == {(1, 3, 4, 4)}
 
 
+def test_small_logits_are_held_to_a_smaller_difference() -> None:
+    found = compare(lambda images: 1e-4 * logits(images), lambda images: 0 * logits(images), IMAGES)
+    assert found.difference < LARGEST_DIFFERENCE
+    assert not found.holds
+    assert compare(lambda images: 1e-4 * logits(images), lambda images: 1e-4 * logits(images), IMAGES).holds
+
+
 @pytest.mark.parametrize(
     ("difference", "alike"),
     [(0.0, True), (LARGEST_DIFFERENCE, True), (1.01 * LARGEST_DIFFERENCE, False), (float("nan"), False)],
