@@ -6,14 +6,16 @@ residuals z_i = (measured - mean) / std of n trials
 
     factor = k-th smallest |z| / 1.96,    k = ceil(0.95 (n + 1))
 
-which is the 95 % quantile with the correction of conformal prediction: if the next trial is like the others, the
-interval holds it with a chance of at least 95 %, whether or not residuals are normal, and those of studies have heavier
-tails than that. Few trials make it wide rather than narrow: below 39 it is the largest residual that decides, and below
-19 none is large enough. Then residuals are taken for normal,
+which is the 95 % quantile with the correction of conformal prediction, whether or not residuals are normal; those of
+studies have heavier tails than that. An interval of the next trial holds it with a chance of about 95 %. Nothing more
+is guaranteed: the theory is of residuals of one fit that has not seen them, and these come from as many fits as trials.
+Few trials make it wide rather than narrow: below 39 it is the largest residual that decides, and below 19 none is large
+enough. Then residuals are taken for normal,
 
     factor = sqrt(mean of z^2) * t / 1.96,    t = 97.5 % quantile of Student's t with n degrees of freedom
 
-What recalibrated intervals hold is judged with factors from the others: that of a trial comes from the n - 1 left.
+What recalibrated intervals hold is judged with factors from the others: that of a trial comes from the n - 1 left. At
+95 %, the level that the factor is chosen at, that share follows from n almost alone; at 50 and 80 % it is a finding.
 
 Source: Vovk, Gammerman and Shafer 2005, "Algorithmic Learning in a Random World"; Barber, Candes, Ramdas and Tibshirani
 2021, "Predictive inference with the jackknife+", for leaving out.
