@@ -1,8 +1,9 @@
-"""What several rooms are tested on."""
+"""What several rooms are tested on, and the order of the files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,30 @@ from gpscale.study import Study
 from gpscale.sweep import fit_run
 from tests.execution.ray_cluster import Cluster, cluster
 from tests.synthetic_runs import write_run
+
+ROOT = Path(__file__).parents[1]
+
+# a process takes one file after the other: the files that take minutes come first, so that none is alone at the end
+FIRST = (
+    "tests/test_benchmarks.py",
+    "tests/execution/test_ray.py",
+    "tests/integration",
+    "tests/faults",
+    "tests/contracts/test_executors.py",
+    "tests/execution",
+    "tests/cli",
+    "tests/families",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; the order is otherwise kept."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT).as_posix()
+        return next((index for index, start in enumerate(FIRST) if path.startswith(start)), len(FIRST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
