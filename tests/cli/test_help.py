@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
+
+import gpscale
 
 from tests.cli.command import gpscale_here
 
@@ -21,3 +26,9 @@ def test_help_of_a_command_is_plain_text_of_at_most_80_columns(command: str) -> 
     assert ran.code == 0
     assert ran.out.isascii()
     assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_the_package_is_the_command_too() -> None:
+    ran = subprocess.run([sys.executable, "-m", "gpscale", "--version"], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == f"gpscale {gpscale.__version__}\n"
