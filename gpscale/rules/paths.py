@@ -91,7 +91,7 @@ class FastCompound(PathRule):
     """d1_w8_g8_r1: most of the budget to width, which costs least time; MACs = t, of which depth takes t to the 0.1,
     width t to the 0.8 and resolution t to the 0.1.
 
-    Source: Dollar, Singh and Girshick, "Fast and Accurate Model Scaling" (2021), section 5, with alpha = 0.8.
+    Source: Dollar, Singh and Girshick, "Fast and Accurate Model Scaling" (2021), with alpha = 0.8.
     """
 
     name, title = "fast_compound", "fast compound (d1_w8_g8_r1)"

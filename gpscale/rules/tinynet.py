@@ -1,7 +1,7 @@
 """TinyNet: how EfficientNet-B0 was shrunk, by interpolation of its five published models.
 
-Source: Han et al., "Model Rubik's Cube: Twisting Resolution, Depth and Width for TinyNets" (2020), table 3 and the
-published configurations of TinyNet-A to E.
+Source: Han et al., "Model Rubik's Cube: Twisting Resolution, Depth and Width for TinyNets" (2020): the published
+configurations of TinyNet-A to E.
 """
 
 from __future__ import annotations

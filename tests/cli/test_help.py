@@ -8,7 +8,6 @@ import sys
 import pytest
 
 import gpscale
-
 from tests.cli.command import gpscale_here
 
 
