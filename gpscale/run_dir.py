@@ -29,7 +29,7 @@ from gpscale.errors import GpscaleError, RunDirError, StorageError, UnknownNameE
 from gpscale.trial import TrialRecord
 
 SHIPPED_STUDIES = Path(__file__).parent / "shipped_studies"
-DEFAULT_STUDY = "cifar10"
+DEFAULT_STUDY = "cifar10_96px"
 LOCK_FILE = ".lock"
 _LOCK_SECONDS = 0.5
 
@@ -223,8 +223,14 @@ class RunDir:
         return [version for version in versions if version.validation_file.exists()]
 
     def next_validation(self) -> RunDir:
-        """Return where another version goes; a directory that has lost what says its version is not used again."""
-        return self.validation(max(self._validation_numbers(), default=0) + 1)
+        """Return where another version goes; a directory that has lost what says its version is not used again.
+
+        One in which a start was killed before it chose what to train is taken up.
+        """
+        number = max(self._validation_numbers(), default=0)
+        latest = self.validation(number)
+        begun = number == 0 or latest.validation_file.exists() or latest.trial_ids()
+        return self.validation(number + 1) if begun else latest
 
     def _validation_numbers(self) -> list[int]:
         return sorted(int(found.name) for found in (self.path / "validations").glob("*/") if found.name.isdecimal())

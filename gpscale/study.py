@@ -71,7 +71,7 @@ class Study(PlotMethods):
 
     Example:
         >>> Study().base.name
-        'mobilevitv2_050@64'
+        'mobilevitv2_050@96'
     """
 
     def __init__(self, study: str | os.PathLike[str] | RunDir | None = None) -> None:

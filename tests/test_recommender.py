@@ -119,7 +119,7 @@ def test_the_default_study_answers_any_usual_budget(macs: str) -> None:
     assert 0.97 * found.budget <= found.macs <= found.budget
     assert (found.top1 is None) == found.transferred
     assert bool(found.top1_reason) == found.transferred
-    assert found.study == "cifar10"
+    assert found.study == "cifar10_96px"
 
 
 def test_a_base_of_ones_own_can_be_named(fitted: Study) -> None:

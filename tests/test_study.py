@@ -371,6 +371,6 @@ def test_a_study_can_be_opened_by_path_by_its_name_in_runs_or_as_the_default(
     run = write_run(tmp_path / "runs" / "mine", trials=3)
     monkeypatch.chdir(tmp_path)
     assert Study(run.path).name == Study(str(run.path)).name == Study("mine").name == Study(run).name == "mine"
-    assert Study().name == Study("cifar10").name == "cifar10"
+    assert Study().name == Study("cifar10_96px").name == "cifar10_96px"
     with pytest.raises(UnknownNameError, match="'yours'.*Known"):
         Study("yours")

@@ -57,9 +57,7 @@ def within_memory(
 
 def _is_out_of_memory(error: Exception) -> bool:
     # imported here because almost no run gets here
-    from gpscale.execution.worker import OUT_OF_MEMORY_WORDS
+    from gpscale.execution.worker import is_out_of_memory
 
-    # on a CPU torch and ONNX Runtime raise a plain RuntimeError, and to_onnx one of ours with its words
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    said = any(words in str(error) for words in (*OUT_OF_MEMORY_WORDS, *_TOO_LARGE))
-    return said or bool(kinds & {"MemoryError", "OutOfMemoryError"})
+    # on a CPU ONNX Runtime raises what torch does, and to_onnx an error of ours with its words
+    return is_out_of_memory(error) or any(words in str(error) for words in _TOO_LARGE)

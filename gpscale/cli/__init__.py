@@ -14,7 +14,7 @@ import typer
 
 from gpscale import __version__
 from gpscale.cli import completion, evidence, models
-from gpscale.cli.options import Address, Json, OwnRun, Retry, Run, Runs, Set, SweepFile, Workers
+from gpscale.cli.options import Address, Json, OwnRun, Progressing, Retry, Run, Runs, Set, SweepFile, Workers
 from gpscale.errors import GpscaleError
 
 app = typer.Typer(
@@ -133,8 +133,8 @@ def sweep(
 
 
 @app.command()
-def status(run: Run, json: Json = False) -> None:
-    """Show how far a sweep is, also while it runs."""
+def status(run: Progressing, json: Json = False) -> None:
+    """Show how far a sweep or a comparison is, also while it runs."""
     from gpscale.cli import show
 
     show.status(run, as_json=json)
@@ -252,14 +252,18 @@ def recommend(
 def studies(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="A study, to see its card.", autocompletion=completion.studies),
+        typer.Argument(
+            metavar="NAME",
+            help="A study or a comparison, to see its card.",
+            autocompletion=completion.studies_and_comparisons,
+        ),
     ] = None,
     runs: Annotated[
         Path | None, typer.Option("--runs", help="Directory of the run directories; default: runs.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """List the studies that there are, or show one's card."""
+    """List studies and comparisons, or show the card of one."""
     from gpscale.cli import starting
 
     starting.studies(name, runs, as_json=json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from pathlib import Path
 from typing import get_args
 
 
@@ -12,6 +13,14 @@ def studies(incomplete: str) -> list[str]:
     from gpscale.run_dir import shipped_studies
 
     return sorted([*_matching(incomplete, shipped_studies()), *runs(incomplete)])
+
+
+def studies_and_comparisons(incomplete: str) -> list[str]:
+    """Return what `studies` does, and the comparisons that ship and those below `runs`."""
+    from gpscale.comparison.comparison_list import list_comparisons
+
+    names = [entry.name for entry in list_comparisons(Path("runs"))]
+    return sorted([*studies(incomplete), *_matching(incomplete, names)])
 
 
 def runs(incomplete: str) -> list[str]:

@@ -19,13 +19,13 @@ from gpscale.report.card import write_card
 from gpscale.report.evidence import ON_FRONT
 from gpscale.report.trust import (
     HIDDEN_BAND,
-    SENSITIVITY,
     Table,
     coverage_table,
     front_table,
     hidden_table,
     regret_table,
     said_of_regret,
+    said_of_sensitivity,
     sensitivity_table,
 )
 from gpscale.run_dir import find_study, shipped_studies, write_json
@@ -96,14 +96,14 @@ def _print(study: Study, values: Mapping[str, Any]) -> None:
     )
     print(fidelity["verdict"] if fidelity else "Fidelity: not measured (`gpscale fidelity`)")
     for key, table, reading in (
-        ("hidden_band", hidden_table, HIDDEN_BAND),
-        ("sensitivity", sensitivity_table, SENSITIVITY),
+        ("hidden_band", hidden_table, lambda _: HIDDEN_BAND),
+        ("sensitivity", sensitivity_table, said_of_sensitivity),
     ):
         found = values[key]
         print(f"\n{found['verdict']}")
         if not found["missing"]:
             _show(table(found))
-            print(reading)
+            print(reading(found))
 
 
 def _show(table: Table) -> None:

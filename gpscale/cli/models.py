@@ -231,8 +231,8 @@ def compare(
     from gpscale.cli import side_by_side
     from gpscale.cli.executors import ExecutorOptions
 
+    where = ExecutorOptions(executor, workers, address)
     if dry_run:
-        side_by_side.dry_run(file, set, name, runs, as_json=json)
+        side_by_side.dry_run(file, set, name, runs, where, as_json=json)
     else:
-        where = ExecutorOptions(executor, workers, address)
         side_by_side.compare(file, set, name, runs, where, retry, as_json=json)

@@ -8,13 +8,42 @@ from typing import Annotated
 import typer
 
 from gpscale.cli import completion
+from gpscale.errors import ExecutorError, UnknownNameError
 from gpscale.trial import FailureReason
+
+_TRAINERS = ("local", "ray")
+
+
+def _that_trains(executor: str) -> str:
+    """Refuse an executor that trains nothing, for commands that no study can answer.
+
+    Raises:
+        ExecutorError: It is `replay`.
+        UnknownNameError: There is none of that name.
+    """
+    if executor == "replay":
+        raise ExecutorError(
+            f"--executor must be one that trains: {' or '.join(_TRAINERS)}. Got 'replay', and no study holds "
+            "accuracies of test images to answer from. Leave it out."
+        )
+    if executor not in _TRAINERS:
+        raise UnknownNameError.of("executor", executor, _TRAINERS)
+    return executor
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 Run = Annotated[
     str,
     typer.Argument(metavar="RUN", help="Run directory, or a shipped study's name.", autocompletion=completion.studies),
+]
+Progressing = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="Run directory, or the name of what ships.",
+        autocompletion=completion.studies_and_comparisons,
+    ),
 ]
 OwnRun = Annotated[
     str,
@@ -38,7 +67,7 @@ Transfer = Annotated[
 ]
 Runs = Annotated[Path, typer.Option("--runs", help="Directory of the run directories.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default: one per core.")]
-Trainer = Annotated[str, typer.Option("--executor", help="Where trainings run: local or ray.")]
+Trainer = Annotated[str, typer.Option("--executor", help="Where trainings run: local or ray.", callback=_that_trains)]
 Address = Annotated[
     str | None, typer.Option(metavar="auto|HOST:PORT", help="Ray cluster that this machine belongs to.")
 ]

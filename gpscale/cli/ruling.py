@@ -27,9 +27,12 @@ def rules(
     for budget in budgets:
         _print(budget, found, table[table["budget"] == budget].to_dict("records"))
     print(
-        "\nas it is: what the rule builds where no search closes the budget, in percent of it\n"
+        "\nr, d_i, d_m, w: of what is built; the search that closes the budget may move a factor that a rule holds\n"
+        "as it is: what the rule builds where no search closes the budget, in percent of it\n"
         "top-1: what the study's surface expects of one training, with the 95 % interval; of its own picks, too much"
     )
+    if table["extrapolated"].any():
+        print("*: extrapolated, beyond the Pareto points that the rule was learned from")
 
 
 def _print(budget: int, study: Study, rows: Sequence[dict[Any, Any]]) -> None:
@@ -42,7 +45,7 @@ def _print(budget: int, study: Study, rows: Sequence[dict[Any, Any]]) -> None:
             table.add_row(row["title"], *["", "", "", ""], f"n/a: {row['missing']}")
             continue
         table.add_row(
-            row["title"],
+            row["title"] + ("*" if row["extrapolated"] else ""),
             *(f"{row[name]:.2f}" for name in FACTOR_NAMES),
             ", ".join(integers_of(json.loads(row["architecture"]))),
             format_macs(row["macs"]),

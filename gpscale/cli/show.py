@@ -72,10 +72,17 @@ def _run_of_levels(run: dict[str, Any]) -> str:
 
 
 def status(run: str, *, as_json: bool) -> None:
-    """Print how far a sweep is."""
+    """Print how far a sweep, or a comparison, is."""
+    from gpscale.comparison.comparison_list import find_comparison
     from gpscale.run_dir import find_study
     from gpscale.study import Study
 
+    if (found := find_comparison(run)) is not None:
+        from gpscale.cli import side_by_side
+        from gpscale.comparison.side_by_side import Comparison
+
+        side_by_side.status(Comparison(found), as_json=as_json)
+        return
     study = Study(find_study(run))
     values = study.status()
     if as_json:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpscale.cli.output import console, print_json
+
+if TYPE_CHECKING:
+    from gpscale.comparison.comparison_list import ComparisonEntry
+    from gpscale.run_dir import RunDir
 
 
 def init(data: Path | None, base: str | None, output: Path | None, *, as_json: bool) -> None:
@@ -64,15 +69,21 @@ def info(*, as_json: bool) -> None:
 
 
 def studies(name: str | None, runs: Path | None, *, as_json: bool) -> None:
-    """Print all studies, or one study's card."""
+    """Print all studies and comparisons, or the card of one."""
     if name is not None:
-        _study(name, runs, as_json=as_json)
+        _card(name, runs, as_json=as_json)
         return
+    from gpscale.comparison.comparison_list import list_comparisons
     from gpscale.study_list import list_studies
 
-    entries = list_studies(runs or Path("runs"))
+    entries, comparisons = list_studies(runs or Path("runs")), list_comparisons(runs or Path("runs"))
     if as_json:
-        print_json([{**dataclasses.asdict(entry), "verdict": entry.verdict} for entry in entries])
+        print_json(
+            [
+                *({"kind": "study", **dataclasses.asdict(entry), "verdict": entry.verdict} for entry in entries),
+                *({"kind": "comparison", **dataclasses.asdict(entry)} for entry in comparisons),
+            ]
+        )
         return
     from rich.table import Table
 
@@ -90,15 +101,69 @@ def studies(name: str | None, runs: Path | None, *, as_json: bool) -> None:
         )
     console().print(table)
     print("images: source, to train + to validate; c: MACs over the base's. One study's card: gpscale studies NAME")
+    if comparisons:
+        _print_comparisons(comparisons)
 
 
-def _study(name: str, runs: Path | None, *, as_json: bool) -> None:
+def _print_comparisons(entries: Sequence[ComparisonEntry]) -> None:
+    from rich.table import Table
+
+    from gpscale.units import format_macs
+
+    print()
+    table = Table("comparison", "images", "entrants", "budgets", "trainings", box=None, header_style="bold")
+    for entry in entries:
+        table.add_row(
+            entry.name,
+            entry.damage or f"{entry.images} {entry.train_images:,} + {entry.test_images:,}",
+            str(entry.entrants or ""),
+            ", ".join(map(format_macs, entry.budgets)),
+            f"{entry.ended}/{entry.planned}" if entry.planned else "",
+        )
+    console().print(table)
+    print("images: source, to train + to test. One comparison's card: gpscale studies NAME")
+
+
+def _card(name: str, runs: Path | None, *, as_json: bool) -> None:
+    from gpscale.comparison.comparison_list import find_comparison
     from gpscale.run_dir import RunDir, find_study
+
+    # a directory that was asked for comes before what ships
+    own = RunDir(runs / name) if runs is not None else None
+    if own is not None and own.sweep_file.is_file():
+        _study(own, as_json=as_json)
+        return
+    comparison = (find_comparison(own.path) if own is not None else None) or find_comparison(name)
+    if comparison is not None:
+        _comparison(comparison, as_json=as_json)
+    else:
+        _study(find_study(name), as_json=as_json)
+
+
+def _comparison(run: RunDir, *, as_json: bool) -> None:
+    from gpscale.cli import side_by_side
+    from gpscale.comparison.side_by_side import Comparison
+
+    card = run.card_file.read_text() if run.card_file.exists() else None
+    comparison = Comparison(run)
+    if as_json:
+        print_json(
+            {
+                "comparison": run.name,
+                "path": str(run.path),
+                "card": card,
+                "rows": side_by_side.json_rows(comparison.table),
+            }
+        )
+    elif card is not None:
+        _print_markdown(card)
+    else:
+        side_by_side.status(comparison, as_json=False)
+
+
+def _study(run: RunDir, *, as_json: bool) -> None:
     from gpscale.study import Study
 
-    # a directory that was asked for comes before the shipped studies
-    own = RunDir(runs / name) if runs is not None else None
-    run = own if own is not None and own.sweep_file.is_file() else find_study(name)
     card = run.card_file.read_text() if run.card_file.exists() else None
     if as_json:
         summary = Study(run).summary() if run.study_file.exists() else None

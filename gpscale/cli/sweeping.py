@@ -15,6 +15,7 @@ from gpscale.errors import ExecutorError, RunDirError, UnitError, UnknownNameErr
 from gpscale.factors import FACTOR_NAMES
 from gpscale.replicates import SeedNoise
 from gpscale.report.card import write_card
+from gpscale.rules.gp_rule import GPRule
 from gpscale.run_dir import RunDir, find_own_run
 from gpscale.study import Study
 from gpscale.sweep import SweepConfig, fewest_trials, fit_run, run_sweep
@@ -179,7 +180,7 @@ def show_study(study: Study, *, as_json: bool) -> None:
     if summary["rule_missing"]:
         print(f"No rule: {summary['rule_missing']}")
     else:
-        _print_rule(summary["rule"])
+        _print_rule(study.rule, summary["rule"])
         _print_recommendations(summary["recommendations"])
     print(f"\ncard: {study.run.card_file}\nfigures: {study.run.figures}")
 
@@ -209,10 +210,10 @@ def _print_front(study: Study) -> None:
     console().print(table)
 
 
-def _print_rule(rows: Sequence[dict[str, Any]]) -> None:
+def _print_rule(rule: GPRule, rows: Sequence[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    print("\nRule: factors by c, with 95 % band (GP and bootstrap over trials); * beyond the Pareto points")
+    print(f"\nRule: factors by c, fitted to {rule.follows}, with 95 % band ({rule.band_from}); * beyond these")
     table = Table("c", "r", "d_i", "d_m", "w", box=None, header_style="bold")
     for row in rows:
         cells = (f"{mean:.2f} ({low:.2f} to {high:.2f})" for mean, low, high in (row[name] for name in FACTOR_NAMES))

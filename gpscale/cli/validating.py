@@ -11,9 +11,11 @@ from gpscale.cli.progress import listener
 from gpscale.cli.sweeping import failure_reasons
 from gpscale.comparison.validation import Validation, plan_version, run_validation
 from gpscale.errors import UnknownNameError
+from gpscale.factors import Factors
 from gpscale.report.card import write_card
 from gpscale.report.validation_card import (
     DIFFERENCES,
+    EXTRAPOLATED,
     RESULTS,
     difference_cells,
     result_cells,
@@ -21,6 +23,7 @@ from gpscale.report.validation_card import (
 )
 from gpscale.run_dir import find_own_run, find_study
 from gpscale.study import Study
+from gpscale.units import format_macs
 
 
 def study_and_shares(words: Sequence[str], first: float | None) -> tuple[str, list[float]]:
@@ -103,13 +106,23 @@ def dry_run(
         print_json({"directory": str(directory.path), **dataclasses.asdict(version)})
         return
     built = {str(sorted(one.architecture.items())) for one in version.choices if not one.missing}
-    missing = [one for one in version.choices if one.missing]
     print(
-        f"{directory.path}: {len(version.rules)} rules at {len(version.shares)} budgets, {version.seeds} seeds each; "
-        f"{len(built)} different models"
+        f"{directory.path}: {len(version.rules)} rules at {_counted(len(version.shares), 'budget')}, "
+        f"{_counted(version.seeds, 'seed')} each; {len(built)} different models"
     )
-    for one in missing:
-        print(f"  {one.rule} at {one.share:g}: n/a: {one.missing}")
+    for one in version.choices:
+        # what the rule that draws builds differs from seed to seed
+        if one.missing:
+            print(f"  {one.rule} at {one.share:g}: n/a: {one.missing}")
+        elif one.seed is None:
+            beyond = ", extrapolated" if one.extrapolated else ""
+            print(f"  {one.rule} at {one.share:g}: {Factors(**one.factors)}; {format_macs(one.macs)} MACs{beyond}")
+    if version.added:
+        print(f"extended after its results were seen: {version.added}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def show(validation: Validation) -> None:
@@ -126,8 +139,9 @@ def show(validation: Validation) -> None:
         for row in validation.differences.to_dict("records"):
             found.add_row(*difference_cells(row))  # type: ignore[arg-type]
         console().print(found)
+    if validation.table["extrapolated"].any():
+        print(EXTRAPOLATED)
     print(f"\n{validation.verdict}")
-    if validation.note_on_fit:
-        print(validation.note_on_fit)
-    if validation.transfer_verdict:
-        print(validation.transfer_verdict)
+    for said in (validation.note_on_additions, validation.note_on_fit, validation.transfer_verdict):
+        if said:
+            print(said)

@@ -71,16 +71,20 @@ def coverage(study: Study) -> list[dict[str, Any]]:
 
     Returns:
         One for each outcome and level: `outcome`, `level`, `n` (trials), `before` and `after` recalibration: `share`
-        with `low` and `high` (Wilson's 95 % interval: few trials say little).
+        with `low` and `high` (Wilson's 95 % interval: few trials say little); `after` is None at the level that the
+        factor was chosen at.
     """
     rows = []
     for outcome, diagnostics in _diagnostics(study).items():
         for one in diagnostics.coverage:
-            shares = {"before": one.before, "after": one.after}
-            ends = {key: interval_of_share(share, one.n) for key, share in shares.items()}
-            held = {key: {"share": share, "low": ends[key][0], "high": ends[key][1]} for key, share in shares.items()}
+            held = {"before": _held(one.before, one.n), "after": None if one.after is None else _held(one.after, one.n)}
             rows.append({"outcome": outcome, "level": one.level, "n": one.n, **held})
     return rows
+
+
+def _held(share: float, n: int) -> dict[str, float]:
+    low, high = interval_of_share(share, n)
+    return {"share": share, "low": low, "high": high}
 
 
 def on_front(study: Study) -> list[dict[str, Any]]:
@@ -112,7 +116,8 @@ def _sensitivity(study: Study) -> dict[str, Any]:
         reason = f"a sensitivity needs a surface over all four factors; this one has {', '.join(surface.names)}."
         return {"missing": reason, "verdict": f"Which factors matter is not known: {reason}"}
     try:
-        found = sensitivity(surface, study.space.factors, study.space.macs, study.settings["seed"])
+        macs = study.finished["macs"].to_numpy()
+        found = sensitivity(surface, study.space.factors, study.space.macs, macs, study.settings["seed"])
     except FitError as error:
         return {"missing": str(error), "verdict": str(error)}
     return {**found.to_dict(), "missing": ""}

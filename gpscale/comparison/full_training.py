@@ -16,10 +16,10 @@ import yaml
 
 from gpscale import runtimes
 from gpscale.benchmark.allocator import freed_memory_kept
-from gpscale.errors import ModelFileError, StorageError, SweepFileError
+from gpscale.errors import ModelFileError, OutOfMemoryError, StorageError, SweepFileError
 from gpscale.execution import Ended, Event, Job, Progressed, Started
 from gpscale.execution.machine import cpu_model, training_device
-from gpscale.execution.worker import train_trial
+from gpscale.execution.worker import is_out_of_memory, train_trial
 from gpscale.families.chosen import Chosen
 from gpscale.run_dir import RunDir, find_study
 from gpscale.sweep import Plan
@@ -114,6 +114,7 @@ def train_model(
         DeviceError: The device is not there.
         ModelFileError: The architecture was recommended for another number of classes; or `output` holds other weights
             already.
+        OutOfMemoryError: The model does not fit into the memory of the device in training.
         TrainingError: The loss is no longer finite.
         StorageError: `output` cannot be written.
     """
@@ -210,7 +211,17 @@ def _finished(
 def _train(job: Job, store: ImageStore, output: Path, device: str, on_event: Callable[[Event], None]) -> TrialRecord:
     """Train, write the record and then the weights: where there are weights, all is done."""
     trial, started = job.trial, _now()
-    result, outcome = train_trial(job, lambda progress: on_event(Progressed(progress)), device)
+    try:
+        result, outcome = train_trial(job, lambda progress: on_event(Progressed(progress)), device)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        pixels, batch = trial.architecture["pixels"], trial.recipe["batch_size"]
+        raise OutOfMemoryError(
+            f"The training must fit into the memory of the {device}, with {batch} images of {pixels} x {pixels} px a "
+            f"step. Got: {' '.join(str(error).split())[:200] or type(error).__name__}. Take fewer with --set "
+            "recipe.batch_size=..., which is another training, or another --device."
+        ) from error
     assert result.test_top1 is not None
     assert result.test_top5 is not None
     facts = WeightsFacts(

@@ -81,10 +81,11 @@ def picks(
         transfer: As in `ground_of`.
 
     Returns:
-        Columns: `rule`, `title`, `budget`, `c`; factors as `requested_*` and as they are; `architecture` (JSON),
-        `macs`, `share` of the budget, `params`; `top1`, `top1_low`, `top1_high`: what the joint surface predicts of one
-        training, with its 95 % interval, fractions; `habit_macs`, `habit_share`: the same rule without the search, NaN
-        where it has no such form; `missing`: why there is nothing, else empty.
+        Columns: `rule`, `title`, `budget`, `c`; `extrapolated`: beyond the rule's Pareto set; factors as `requested_*`
+        and as they are; `architecture` (JSON), `macs`, `share` of the budget, `params`; `top1`, `top1_low`,
+        `top1_high`: what the joint surface predicts of one training, with its 95 % interval, fractions; `habit_macs`,
+        `habit_share`: the same rule without the search, NaN where it has no such form; `missing`: why there is nothing,
+        else empty.
 
     Raises:
         UnknownNameError: There is no such rule.
@@ -104,6 +105,7 @@ def picks(
         for rule in chosen:
             found = try_pick(rule.name, ground, budget, seed)
             head = {"rule": rule.name, "title": rule.title, "budget": budget, "c": budget / ground.space.base_macs}
+            head["extrapolated"] = isinstance(found, Pick) and found.extrapolated
             rows.append({**head, **(_row(found, ground) if isinstance(found, Pick) else {"missing": found})})
     table = pd.DataFrame(rows)
     return table.assign(missing=table["missing"].fillna("")) if "missing" in table else table.assign(missing="")

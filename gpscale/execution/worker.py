@@ -182,11 +182,15 @@ def _ingredients(job: Job) -> tuple[nn.Module, Recipe, ImageStore, int]:
 def _reason(error: Exception) -> FailureReason:
     if isinstance(error, TrainingError):
         return FailureReason.DIVERGED
+    return FailureReason.OUT_OF_MEMORY if is_out_of_memory(error) else FailureReason.CRASHED
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory was used up, as far as an error's class and words say it."""
     # torch has a class for a full graphics card only; on a CPU it raises a plain RuntimeError
     names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"MemoryError", "OutOfMemoryError"} or any(words in str(error) for words in OUT_OF_MEMORY_WORDS):
-        return FailureReason.OUT_OF_MEMORY
-    return FailureReason.CRASHED
+    said = any(words in str(error) for words in OUT_OF_MEMORY_WORDS)
+    return said or bool(names & {"MemoryError", "OutOfMemoryError"})
 
 
 def _now() -> str:

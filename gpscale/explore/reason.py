@@ -46,7 +46,7 @@ def show(make: Callable[..., T], *args: Any, **options: Any) -> T | Reason:
     Example:
         >>> from gpscale import Study
         >>> show(Study().recommend, "1").text.split(",")[0]
-        'macs=1 must lie inside the range of mobilevitv2_050@64 or of a stock base of mobilevitv2'
+        'macs=1 must lie inside the range of mobilevitv2_050@96 or of a stock base of mobilevitv2'
     """
     try:
         return make(*args, **options)

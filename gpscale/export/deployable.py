@@ -76,8 +76,10 @@ class Deployable:
 
         Mean and standard deviation, by which images are normalised, belong to weights: random ones have none.
         """
+        # a recommendation is called by its file, which says nothing elsewhere
+        named = self.chosen.num_classes is None
         own: dict[str, Any] = {
-            "model": self.chosen.name,
+            "model": self.chosen.name if named else f"{self.chosen.family}@{self.pixels}",
             "family": self.chosen.family,
             "architecture": self.chosen.architecture.to_dict(),
             "input": f"float32 1 x 3 x {self.pixels} x {self.pixels}, RGB, (value from 0 to 255 - mean) / std",

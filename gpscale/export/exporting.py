@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import glob
 import io
 import logging
+import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpscale.atomic import TEMPORARY_SUFFIX
+from gpscale.atomic import TEMPORARY_SUFFIX, becomes
 from gpscale.benchmark.allocator import freed_memory_kept
 from gpscale.benchmark.latency import threads_kept
 from gpscale.benchmark.protocol import PROTOCOLS
@@ -259,10 +262,15 @@ def _check_output(output: Path, chosen: Format) -> None:
 def _staged(output: Path) -> Iterator[Path]:
     """Yield a path of the same name in a folder beside; what is there takes the name `output` if all goes well.
 
-    A format may write several files, or a folder; `atomic_file` is for one.
+    A format may write several files, or a folder; `atomic_file` is for one. Folders that killed exports of the same
+    name have left are removed.
     """
     try:
-        with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, f".{output.name}.", output.parent) as folder:
+        _remove_leftovers(output)
+        with (
+            tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, f".{output.name}.", output.parent) as folder,
+            _held(Path(folder)),
+        ):
             staged = Path(folder) / output.name
             yield staged
             if output.is_dir():
@@ -273,6 +281,31 @@ def _staged(output: Path) -> Iterator[Path]:
         if isinstance(error, GpscaleError):
             raise
         raise StorageError.of(output, error) from error
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Hold a folder for this process, and yield whether no other holds it; the hold goes with the process."""
+    # imported here because Windows lacks it
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(handle)
+
+
+def _remove_leftovers(output: Path) -> None:
+    """Remove the folders of earlier exports of the same name whose processes were killed."""
+    for folder in output.parent.glob(f".{glob.escape(output.name)}.*{TEMPORARY_SUFFIX}/"):
+        if becomes(folder.name) == output.name:
+            with _held(folder) as abandoned:
+                if abandoned:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

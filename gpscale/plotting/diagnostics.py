@@ -96,7 +96,7 @@ def plot_diagnostics(
         for ax, model, title, scores in zip(panels, MODELS, titles, (found.joint, found.log_macs), strict=True):
             rows = table[table["model"] == model]
             _draw(ax, rows, table)
-            ax.set_title(f"{title}\n{_summary(scores, float(rows['inside'].mean()))}")
+            ax.set_title(f"{title}\n{_summary(scores)}{' as fitted' if recalibrated and model == 'joint' else ''}")
             ax.set_ylabel(f"predicted {name} (%)")
             ax.set_xlabel(f"measured {name} (%)")
             ax.tick_params(labelleft=True, labelbottom=True)
@@ -110,8 +110,9 @@ def _diagnostics(study: StudyLike, outcome: str) -> Diagnostics:
     return Diagnostics.from_dict(stored)
 
 
-def _summary(scores: Scores, inside: float) -> str:
-    return f"RMSE {scores.rmse * PERCENT:.2f} points, Spearman {scores.spearman:.2f}, {100 * inside:.0f} % inside"
+def _summary(scores: Scores) -> str:
+    inside = f"{100 * scores.coverage:.0f} % inside"
+    return f"RMSE {scores.rmse * PERCENT:.2f} points, Spearman {scores.spearman:.2f}, {inside}"
 
 
 def _draw(ax: Axes, table: pd.DataFrame, both: pd.DataFrame) -> None:

@@ -85,13 +85,11 @@ def plot_rule(study: StudyLike, figure: Figure | SubFigure | None = None, column
     """
     check_columns(columns)
     table, rule = rule_data(study), study.rule
-    band = "GP and bootstrap over trials" if rule.bootstrap else "GP"
     with style():
         figure = figure or new_figure(columns, _HEIGHTS[columns])
         caption(
             figure,
-            f"{study.name}: Pareto set ({len(rule.pareto_c)} points) and rule, dashed where it extrapolates; "
-            f"95 % band: {band}",
+            f"{study.name}: {rule.follows}, and the rule, dashed where it extrapolates; 95 % band: {rule.band_from}",
         )
         rows, across = _PANELS[columns]
         panels = figure.subplots(rows, across, squeeze=False)

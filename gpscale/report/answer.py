@@ -110,18 +110,16 @@ def _certainty(study: Study, rule: Recommendation) -> list[str]:
     epochs = study.settings["recipe"]["epochs"]
     lines = [f"After {epochs} epochs {_expected(rule)}.", _usual_habit(study, rule)]
     found = study.diagnostics
-    held, n = found.coverage[-1].after, found.n
+    held, n = found.coverage[-1].before, found.n
     # beyond what chance does to the count of trials inside
     narrow = held + Z95 * math.sqrt(held * (1 - held) / n) < _CLAIMED
-    recalibrated = (
-        ""
-        if found.recalibration == 1
-        else f", recalibrated by {found.recalibration:.2f} (before, {found.coverage[-1].before:.0%})"
-    )
+    if found.recalibration != 1:
+        remark = f" as fitted; here they are recalibrated, {found.recalibration:.2f} times as wide"
+    else:
+        remark = ": the intervals are too narrow" if narrow else ""
     lines.append(
         f"Such predictions missed unseen trials by {100 * found.joint.rmse:.2f} points (root mean square), and "
-        f"{held:.0%} of those trials were inside their 95 % intervals{recalibrated}"
-        + (": the intervals are too narrow." if narrow else ".")
+        f"{held:.0%} of those trials were inside their 95 % intervals{remark}."
     )
     finished = study.finished
     within = finished[finished["macs"] <= rule.budget]

@@ -64,7 +64,7 @@ def front(study: Study) -> str:
     said = (
         f"{len(facts['front'])} trials have rank 1 (no other one has both fewer MACs and a higher top-1); on that "
         f"front c runs from {ends.min():.3f} to {ends.max():.3f}. Of the {facts['inside']} trials inside the band "
-        f"NSGA-III keeps {facts['share']:.0%}: these {len(facts['survivors'])}, which the rule is fitted to."
+        f"NSGA-III keeps {facts['share']:.0%}: these {len(facts['survivors'])}."
         f"{_VALUES[facts['values']]}"
     )
     rows = [
@@ -96,8 +96,8 @@ def rule(study: Study) -> str:
     return "\n\n".join(
         [
             "The factors that the rule asks for, as multiples of the base (resolution r, inverted-residual depth d_i, "
-            "attention depth d_m, width w), with their 95 % bands."
-            + (" Rows with * lie beyond the Pareto points." if beyond else ""),
+            f"attention depth d_m, width w), with their 95 % bands ({study.rule.band_from}). It is fitted to "
+            f"{study.rule.follows}." + (" Rows with * lie beyond these." if beyond else ""),
             table(["c", "r", "d_i", "d_m", "w"], rows),
             "The architectures closest to it that fit each budget, and the top-1 that one training of them is expected "
             "to reach.",

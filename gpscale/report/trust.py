@@ -22,10 +22,14 @@ HIDDEN_BAND = (
     "rule, in brackets the difference of their logarithms in its own standard deviations; and what the joint surface, "
     "which has seen all trials, expects the picks to lose, in points of top-1, with the 95 % interval."
 )
-SENSITIVITY = (
+_SENSITIVITY = (
     "Of the variance of top-1 over the span of the trials (log factors, uniform and independent): the share that a "
     "factor explains alone (first order), and with its interactions (total); and the points of top-1 that twice the "
     "MACs bring on average when spent on it alone. In brackets what 95 % of the surfaces drawn from the posterior say."
+)
+_MEASURED = (
+    "{share:.0%} of that span has MACs that were measured, neither fewer than the smallest trial's nor more than the "
+    "largest's; in the rest the surface extrapolates."
 )
 REGRET = (
     "The stored trials replayed: after n of them, what surface and rule pick among the measured architectures within a "
@@ -38,17 +42,14 @@ _MISSING = "Not measured for this fit. `gpscale {command}` measures it, and trai
 
 
 def coverage_table(study: Study) -> Table:
-    """Return what the intervals of the surfaces hold, before and after they were recalibrated."""
+    """Return what the intervals of the surfaces hold as fitted, and recalibrated."""
     header = ["", "interval", "trials", "hold, as fitted", "hold, as printed"]
     return header, [
         [
             row["outcome"].replace("top", "top-"),
             f"{row['level']:.0%}",
             str(row["n"]),
-            *(
-                f"{row[key]['share']:.0%} ({row[key]['low']:.0%} to {row[key]['high']:.0%})"
-                for key in ("before", "after")
-            ),
+            *(_held(row[key]) for key in ("before", "after")),
         ]
         for row in coverage(study)
     ]
@@ -129,7 +130,7 @@ def factors(study: Study) -> str:
     found = study.diagnosis["sensitivity"]
     if found["missing"]:
         return str(found["verdict"])
-    return "\n\n".join([found["verdict"], SENSITIVITY, table(*sensitivity_table(found))])
+    return "\n\n".join([found["verdict"], said_of_sensitivity(found), table(*sensitivity_table(found))])
 
 
 def regret(study: Study) -> str:
@@ -143,6 +144,19 @@ def regret(study: Study) -> str:
 def said_of_regret(found: Mapping[str, Any]) -> str:
     """Return how a table of regret is to be read."""
     return REGRET.format(orders=found["orders"], chance=100 * found["chance"])
+
+
+def _held(found: Mapping[str, float] | None) -> str:
+    # what recalibrated intervals hold at the level that their factor was chosen at is no finding
+    return f"{found['share']:.0%} ({found['low']:.0%} to {found['high']:.0%})" if found else "by choice of the factor"
+
+
+def said_of_sensitivity(found: Mapping[str, Any]) -> str:
+    """Return how a table of sensitivity is to be read."""
+    # what an earlier version has stored does not say how much was measured
+    if "measured" not in found:
+        return _SENSITIVITY
+    return f"{_SENSITIVITY} {_MEASURED.format(share=found['measured'])}"
 
 
 _NOTHING: Mapping[str, Any] = {"regret": None, "low": None, "same": None}

@@ -12,14 +12,22 @@ import pandas as pd
 from gpscale import rules
 from gpscale.comparison.proportions import interval_of_share
 from gpscale.comparison.validation import Validation, Version
+from gpscale.factors import FACTOR_NAMES
 from gpscale.report.making import core_hours, days, hardware_rows, recipe_rows
 from gpscale.report.markdown import bullets, table
 from gpscale.run_dir import write_atomically
 from gpscale.study import Study
 from gpscale.units import format_macs
 
-RESULTS = ("rule", "c", "MACs", "parameters", "validation top-1", "expected", "test top-1", "test top-5", "seeds")
-_PREDICTIONS = ("picks of", "trainings", "expected less measured, points", "RMSE, points", "inside the 95 % interval")
+RESULTS = (
+    "rule", "c", "built: r, d_i, d_m, w", "MACs", "parameters", "validation top-1", "expected", "test top-1",
+    "test top-5", "seeds",
+)  # fmt: skip
+BUILT = (
+    "Built: resolution, the two depths and width as multiples of the base's. The search that closes the budget may "
+    "move a factor that a rule holds, as width only's depths where no width alone uses it."
+)
+EXTRAPOLATED = "*: extrapolated, beyond the Pareto points that the rule was learned from."
 DIFFERENCES = ("ours less", "budget", "points of test top-1", "p", "p, corrected", "won, tied, lost", "verdict")
 
 
@@ -30,11 +38,11 @@ def validation_card(validation: Validation) -> str:
         validation: However far it has come.
     """
     parts = [f"# {validation.name}", validation.verdict]
-    if validation.transfer_verdict:
-        parts.append(validation.transfer_verdict)
+    parts += [said for said in (validation.note_on_additions, validation.transfer_verdict) if said]
     if (validation.run.figures / "validation.png").exists():
         parts.append("![test top-1 by rule, and differences](figures/validation.png)")
     parts += ["## What each rule reaches", table(RESULTS, [result_cells(row) for row in _rows(validation.table)])]
+    parts.append(BUILT + (f" {EXTRAPOLATED}" if validation.table["extrapolated"].any() else ""))
     if len(validation.differences):
         parts += [
             "## Ours less the others",
@@ -64,10 +72,7 @@ def evidence(study: Study) -> str:
         return "Not measured. `gpscale validate` trains what the rule and its rivals would build, and compares them."
     latest = versions[-1]
     parts = [f"**{latest.verdict}** [Tables and figure](validations/{latest.run.name}/validation.md)."]
-    if latest.note_on_fit:
-        parts.append(latest.note_on_fit)
-    if latest.transfer_verdict:
-        parts.append(latest.transfer_verdict)
+    parts += [said for said in (latest.note_on_additions, latest.note_on_fit, latest.transfer_verdict) if said]
     if len(versions) > 1:
         parts.append(
             "All versions that met the test images:\n\n"
@@ -78,17 +83,18 @@ def evidence(study: Study) -> str:
 
 def result_cells(row: dict[str, Any]) -> list[str]:
     """Return the cells of a rule at a budget, in the order of `RESULTS`."""
-    head = [row["title"], f"{row['share']:g}"]
+    head = [row["title"] + ("*" if row["extrapolated"] else ""), f"{row['share']:g}"]
     if row["missing"]:
         return [*head, f"n/a: {row['missing']}", *[""] * (len(RESULTS) - 3)]
     return [
         *head,
+        ", ".join(f"{row[name]:.2f}" for name in FACTOR_NAMES) if row["architecture"] else "another for each seed",
         format_macs(row["macs"]),
         format_macs(row["params"]),
         _percent(row["top1"]),
         _percent(row["expected"]),
         _percent(row["test_top1"], row["test_top1_low"], row["test_top1_high"]),
-        _percent(row["test_top5"]),
+        _percent(row["test_top5"], row["test_top5_low"], row["test_top5_high"]),
         str(row["seeds"]),
     ]
 
@@ -131,9 +137,10 @@ def _how_compared(validation: Validation) -> str:
     volumes = validation.hypervolumes
     if volumes:
         each = ", ".join(f"{rules.get(name).title} {value:.4f}" for name, value in volumes.items())
+        shares = ", ".join(f"{share:g}" for share in validation.common_shares)
         lines.append(
-            f"Hypervolume of each rule's curve (MACs over the base's x share of test images, reference c = "
-            f"{max(validation.version.shares):g} and no image right): {each}. Rules that lack a budget have none."
+            f"Hypervolume of each rule's curve (c asked for x share of test images, at the budgets that all have: "
+            f"{shares}; reference 1.1 times the largest and no image right): {each}."
         )
     return bullets(lines)
 

@@ -123,6 +123,8 @@ class Proposal:
         habit: Integers of what is built where no search closes the budget, (k,) int64; None where nothing of the rule
             fits, or where it has no such form.
         index: Index in the space of the architecture itself, where the rule names one that uses the budget; else None.
+        closed: Whether the search closes the budget; where it does not, the habit is built.
+        extrapolated: Whether the budget lies beyond the Pareto set that the rule was learned from.
 
     Example:
         >>> Proposal(np.array([1.0, 1.0, 1.0, 0.7]), unit=ONE).habit is None
@@ -133,6 +135,8 @@ class Proposal:
     unit: FloatArray
     habit: Integers | None = None
     index: int | None = None
+    closed: bool = True
+    extrapolated: bool = False
 
 
 class ScalingRule(Protocol):
@@ -207,9 +211,10 @@ class Pick:
         rule: Its name.
         budget: Multiply-accumulates that were allowed.
         requested: The factors that the rule asks for, (4,) float64.
-        index: Index of the architecture in the space.
+        place: Index of the architecture in the space; None where no search has closed the budget.
         built: The architecture; its MACs are never above the budget.
         habit: What is built where no search closes the budget, which may be above it; None as in `Proposal`.
+        extrapolated: As in `Proposal`.
 
     Example:
         >>> space = SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10)
@@ -221,15 +226,23 @@ class Pick:
     rule: str
     budget: int
     requested: FloatArray
-    index: int
+    place: int | None
     built: Built
     habit: Built | None
+    extrapolated: bool
+
+    @property
+    def index(self) -> int:
+        """Index of the architecture in the space; only for a rule whose budget is closed."""
+        assert self.place is not None
+        return self.place
 
 
 def pick(rule: ScalingRule, ground: Ground, budget: int, generator: np.random.Generator | None = None) -> Pick:
     """Let a rule propose, and close the budget.
 
-    Among the architectures with 97 % to 100 % of the budget the one is taken that is nearest to the proposal.
+    Among the architectures with 97 % to 100 % of the budget the one is taken that is nearest to the proposal. Of a rule
+    that leaves the budget open, the habit is taken.
 
     Args:
         rule: The rule.
@@ -250,15 +263,18 @@ def pick(rule: ScalingRule, ground: Ground, budget: int, generator: np.random.Ge
     rows = space.rows_within(budget)
     proposal = rule.propose(ground, budget, generator)
     index = proposal.index
-    if index is None:
+    if index is None and proposal.closed:
         index = rows.start + space.take(rows).nearest_index(Factors(*proposal.factors.tolist()), proposal.unit)
+    row = proposal.habit if index is None else space.integers[index]
+    assert row is not None, "a rule that leaves the budget open has a habit"
     return Pick(
         rule=rule.name,
         budget=budget,
         requested=proposal.factors,
-        index=index,
-        built=Built.of(space, space.integers[index]),
+        place=index,
+        built=Built.of(space, row),
         habit=None if proposal.habit is None else Built.of(space, proposal.habit),
+        extrapolated=proposal.extrapolated,
     )
 
 

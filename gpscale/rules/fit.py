@@ -29,7 +29,7 @@ import numpy.typing as npt
 from gpscale import pareto
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
-from gpscale.rules.gp_rule import FloatArray, GPRule
+from gpscale.rules.gp_rule import FloatArray, GPRule, Source
 from gpscale.surrogate.fit import Priors, fit_posteriors
 from gpscale.units import Z95
 
@@ -93,25 +93,53 @@ def fit_rule(
             f"{len(np.unique(ratios[chosen]))} from {selection.n_inside} trials inside, of which a share of "
             f"{share:g} is kept. Run more trials, or raise the share."
         )
-    table = np.geomspace(ratios[0], ratios[-1], _TABLE_ROWS)
-    table[[0, -1]] = ratios[[0, -1]]
-    logs = np.log(realised)
-    main = _fit_sets(ratios[chosen][None], logs[chosen][None], table, seed, _RESTARTS)
-    variance = np.square(main.std[0])
+    replicates = None
     if bootstrap:
         inside = np.flatnonzero(selection.ranks)
         sets = _pareto_sets(ratios, accuracies, inside, select, bootstrap, np.random.default_rng(seed))
-        replicates = _fit_sets(ratios[sets], logs[sets], table, seed, _BOOTSTRAP_RESTARTS)
-        variance += np.square(np.quantile(np.abs(replicates.mean - main.mean), 0.95, axis=0) / Z95)
+        replicates = ratios[sets], realised[sets]
+    return assemble(
+        ratios[chosen], realised[chosen], replicates, c_range=(ratios[0], ratios[-1]), seed=seed, source="trials"
+    )
+
+
+def assemble(
+    c: FloatArray,
+    factors: FloatArray,
+    replicates: tuple[FloatArray, FloatArray] | None,
+    *,
+    c_range: tuple[float, float],
+    seed: int,
+    source: Source,
+) -> GPRule:
+    """Fit trend and GPs to a Pareto set, and the band to what it might have been.
+
+    Args:
+        c: Reduction factors of its k members, (k,) float64, ascending.
+        factors: Their realised factors, (k, 4) float64.
+        replicates: Reduction factors, (b, m) float64, and factors, (b, m, 4) float64, of b other Pareto sets; None for
+            a band that is the GP's alone.
+        c_range: Where the rule holds.
+        seed: Fixes the restarts of the optimiser.
+        source: What the Pareto set was chosen from.
+    """
+    table = np.geomspace(*c_range, _TABLE_ROWS)
+    table[[0, -1]] = c_range
+    main = _fit_sets(c[None], np.log(factors)[None], table, seed, _RESTARTS)
+    variance = np.square(main.std[0])
+    if replicates is not None:
+        others = _fit_sets(replicates[0], np.log(replicates[1]), table, seed, _BOOTSTRAP_RESTARTS)
+        variance += np.square(np.quantile(np.abs(others.mean - main.mean), 0.95, axis=0) / Z95)
     return GPRule(
         c=table,
         log_mean=main.mean[0],
         log_std=np.maximum(np.sqrt(variance), LOG_STD_FLOOR),
         intercept=main.intercept[0],
         slope=main.slope[0],
-        pareto_c=ratios[chosen],
-        pareto_factors=realised[chosen],
-        bootstrap=bootstrap,
+        pareto_c=c,
+        pareto_factors=factors,
+        bootstrap=0 if replicates is None else len(replicates[0]),
+        source=source,
     )
 
 

@@ -71,9 +71,10 @@ class Transferred:
 
 
 def _predicted(rule: GPRule, space: SearchSpace, budget: int) -> Proposal:
-    found = rule.predict(budget / space.base_macs)
+    c = budget / space.base_macs
+    found = rule.predict(c)
     habit = requested_row(space.base, Factors(*found.factors[0].tolist()), space.pixel_step)
-    return Proposal(found.factors[0], found.log_std[0], habit=habit)
+    return Proposal(found.factors[0], found.log_std[0], habit=habit, extrapolated=rule.extrapolated(c))
 
 
 def _best(ground: Ground, budget: int, deviations: float) -> Proposal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from gpscale.errors import OutOfRangeError
 from gpscale.units import Z95
 
 FloatArray = npt.NDArray[np.float64]
+
+Source = Literal["surface", "trials"]
+"""What a Pareto set was chosen from: the whole space, by the joint surface; or the finished trials."""
 
 _ROUNDING = 1e-9
 """Relative tolerance at the ends of the range: MACs / base MACs may have been divided twice."""
@@ -50,9 +53,10 @@ class GPRule:
         log_mean: Natural logarithms of the factors there, (g, 4) float64.
         log_std: Their standard deviations, (g, 4) float64, > 0.
         intercept, slope: a and b of log factor = a + b log c, (4,) float64 each.
-        pareto_c: Reduction factors of the Pareto set, (k,) float64, ascending.
+        pareto_c: Reduction factors of the Pareto set, of the surface or of the trials, (k,) float64, ascending.
         pareto_factors: Its realised factors, (k, 4) float64.
-        bootstrap: Resamples behind `log_std`.
+        bootstrap: Draws of the surface, or resamples of the trials, behind `log_std`.
+        source: What the Pareto set was chosen from.
 
     Example:
         >>> from gpscale.run_dir import find_study, read_json
@@ -72,6 +76,7 @@ class GPRule:
     pareto_c: FloatArray
     pareto_factors: FloatArray
     bootstrap: int
+    source: Source
 
     @property
     def c_range(self) -> tuple[float, float]:
@@ -82,6 +87,21 @@ class GPRule:
     def front_range(self) -> tuple[float, float]:
         """Span of the Pareto set's c; beyond it the rule extrapolates."""
         return float(self.pareto_c.min()), float(self.pareto_c.max())
+
+    @property
+    def follows(self) -> str:
+        """Say what the rule was fitted to."""
+        count = len(self.pareto_c)
+        if self.source == "surface":
+            return f"what the surface expects most of at {count} budgets"
+        return f"the Pareto set of the trials ({count} points)"
+
+    @property
+    def band_from(self) -> str:
+        """Say what the band knows of."""
+        if not self.bootstrap:
+            return "GP"
+        return "GP and draws of the surface" if self.source == "surface" else "GP and bootstrap over trials"
 
     def extrapolated(self, c: float) -> bool:
         """Tell whether `c` lies beyond the Pareto set."""
@@ -120,6 +140,8 @@ class GPRule:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read a rule written by `to_dict`."""
-        names = [field.name for field in dataclasses.fields(cls) if field.name != "bootstrap"]
+        others = ("bootstrap", "source")
+        names = [field.name for field in dataclasses.fields(cls) if field.name not in others]
         arrays = {name: np.array(values[name], dtype=np.float64) for name in names}
-        return cls(**arrays, bootstrap=int(values["bootstrap"]))
+        # rules that an earlier version has stored were all learned from trials
+        return cls(**arrays, bootstrap=int(values["bootstrap"]), source=values.get("source", "trials"))

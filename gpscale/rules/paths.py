@@ -17,7 +17,7 @@ from gpscale import families
 from gpscale.errors import BudgetError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.families.scaling import PATHS, members
-from gpscale.rules.base import ONE, Ground, Proposal, register
+from gpscale.rules.base import ONE, Built, Ground, Proposal, register
 from gpscale.units import format_macs
 
 _HELD = 0.05
@@ -57,9 +57,25 @@ class PathRule:
 
 @register
 class WidthOnly(PathRule):
-    """The habit: how MobileViTV2 itself is scaled."""
+    """The habit: how MobileViTV2 itself is scaled.
+
+    Widths come in steps of eight channels: the search that closes the budget may change a depth by a block, too.
+    """
 
     name, title, exponents = "width", "width only", PATHS["width"]
+
+
+@register
+class WidthAsIs(PathRule):
+    """The habit with nothing but the width multiplier: the widest model that fits, whatever it leaves unused."""
+
+    name, title, exponents = "width_as_is", "width only, as it is", PATHS["width"]
+
+    def propose(self, ground: Ground, budget: int, generator: np.random.Generator | None = None) -> Proposal:
+        """Return the largest member of the path that fits."""
+        found = super().propose(ground, budget, generator)
+        assert found.habit is not None
+        return dataclasses.replace(found, factors=Built.of(ground.space, found.habit).factors, closed=False)
 
 
 @register

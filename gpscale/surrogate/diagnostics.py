@@ -101,7 +101,7 @@ class Diagnostics:
 
     @property
     def coverage(self) -> tuple[Coverage, ...]:
-        """What the surface's intervals hold, before and after they are recalibrated."""
+        """What the surface's intervals hold as fitted, and when they are recalibrated."""
         return coverage(self._residuals, self.left_out_recalibration)
 
     @property
@@ -111,8 +111,8 @@ class Diagnostics:
         held = f"The 95 % intervals of the {self._name} surface hold {last.before:.0%} of {self.n} unseen trials"
         if self.recalibration != 1:
             return (
-                f"{held}; recalibrated by {self.recalibration:.2f} (so much larger is every standard deviation) they "
-                f"hold {last.after:.0%}."
+                f"{held}, and are recalibrated to hold about as many as they promise: every standard deviation is "
+                f"multiplied by {self.recalibration:.2f}."
             )
         if LEAST <= last.before <= MOST:
             return f"{held}, and stay as they are."

@@ -8,8 +8,9 @@ The surface is known only where trials are, and its lengthscales are guessed fro
 Hyperparameters are fitted again to `HALVES` random halves of the trials, whose spread is about that of fits to other
 trials as many as these; with each, and all trials, `DRAWS` surfaces are drawn from the posterior, on all points of one
 Saltelli design together. Each has indices of its own: an interval holds 95 % of them, and the estimate is their mean.
-What the surface fails to predict enters by its recalibration. With the hyperparameters of one fit alone, trials that
-are nothing but noise would confirm or deny whatever is claimed.
+What the surface fails to predict enters by its recalibration. A part of the box has fewer MACs than any trial, or more;
+how large the part is that has not is told, for elsewhere the surface extrapolates. With the hyperparameters of one fit
+alone, trials that are nothing but noise would confirm or deny whatever is claimed.
 
 The claim that is judged is that of section 4.2 of the method paper, "Resolution and width are more significant": that
 each of the two has a higher total index than each depth. It is confirmed where `SURE` of the surfaces have it so, and
@@ -81,6 +82,7 @@ class Sensitivity:
         contrary: A depth, the one of resolution and width that it most often beats, and in what share of the surfaces;
             None as `claim`.
         unknown: Factors that are the same in all trials, of which nothing is known.
+        measured: Share of the box whose MACs are within those of the trials, in [0, 1].
     """
 
     first: Mapping[str, Estimate]
@@ -89,6 +91,7 @@ class Sensitivity:
     claim: float | None
     contrary: tuple[str, str, float] | None
     unknown: tuple[str, ...]
+    measured: float
 
     @property
     def verdict(self) -> str:
@@ -115,6 +118,7 @@ def sensitivity(
     surface: Surface,
     space_factors: FloatArray,
     space_macs: npt.ArrayLike,
+    trial_macs: npt.ArrayLike,
     seed: int = 0,
     *,
     halves: int = HALVES,
@@ -126,6 +130,7 @@ def sensitivity(
         surface: A surface over at least two factors that vary.
         space_factors: Realised factors of the search space, (m, 4) float64, columns as `FACTOR_NAMES`.
         space_macs: Their MACs, (m,).
+        trial_macs: MACs of the surface's trials, (n,).
         seed: Fixes the design and the draws.
         halves: Random halves of the trials, each with hyperparameters of its own.
         points: Rows of the Saltelli design, a power of two; the surface is drawn at 2 + (number of factors) times as
@@ -155,6 +160,7 @@ def sensitivity(
     first, total = np.atleast_2d(found.first_order), np.atleast_2d(found.total_order)
     slopes = _slopes(drawn[:, :2].reshape(-1, 2 * points), unit)
     costs = _costs(surface, names, space_factors, space_macs)
+    macs = _macs(design[: 2 * points], surface, space_factors, space_macs)
     by_name, judged = dict(enumerate(names)), len(names) == len(FACTOR_NAMES)
     return Sensitivity(
         first={name: Estimate.of(first[:, j]) for j, name in by_name.items()},
@@ -163,6 +169,7 @@ def sensitivity(
         claim=_claim(total, names) if judged else None,
         contrary=_contrary(total, names) if judged else None,
         unknown=tuple(name for name in FACTOR_NAMES if name not in names),
+        measured=float(np.mean((macs >= np.min(trial_macs)) & (macs <= np.max(trial_macs)))),
     )
 
 
@@ -212,6 +219,14 @@ def _costs(surface: Surface, names: list[str], space_factors: FloatArray, space_
     gained = _slopes(np.log(np.asarray(space_macs, dtype=np.float64))[None], logs)[0]
     spans = {name: np.log(high / low) for name, (low, high) in surface.bounds.items()}
     return np.array([gained[FACTOR_NAMES.index(name)] * spans[name] for name in names])
+
+
+def _macs(points: FloatArray, surface: Surface, space_factors: FloatArray, space_macs: npt.ArrayLike) -> FloatArray:
+    """Return about how many MACs points of the box have, by the plane of log MACs over the space: (m,) float64."""
+    columns = [FACTOR_NAMES.index(name) for name in surface.names]
+    matrix = np.column_stack([np.ones(len(space_factors)), np.log(space_factors[:, columns])])
+    found = np.linalg.lstsq(matrix, np.log(np.asarray(space_macs, dtype=np.float64)), rcond=None)[0]
+    return np.asarray(np.exp(found[0] + np.log(points) @ found[1:]), dtype=np.float64)
 
 
 def _claim(total: FloatArray, names: list[str]) -> float:

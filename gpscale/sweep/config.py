@@ -18,6 +18,7 @@ from pydantic import (
 from gpscale import families, sampling
 from gpscale.errors import SweepFileError
 from gpscale.factors import FACTOR_NAMES, PAPER_BOUNDS, Bounds
+from gpscale.rules.gp_rule import Source
 from gpscale.search_space import SearchSpace, check_pixel_step
 from gpscale.sweep.faults import explain
 from gpscale.sweep.file import Section, SettingsFile
@@ -134,6 +135,11 @@ class BandConfig(Section):
 class FitConfig(Section):
     """What is made of the trials."""
 
+    rule_from: Source = Field(
+        "surface",
+        description="What the rule follows: at each budget the architecture that the joint surface expects most of; or "
+        "the trials of the Pareto set, as in the method paper.",
+    )
     pareto_values: Literal["mean", "first", "posterior"] = Field(
         "mean",
         description="Top-1 that the Pareto set is chosen by: the mean over replicates; the first seed alone; or the "
@@ -143,8 +149,10 @@ class FitConfig(Section):
     accuracy_floor: float | None = Field(
         None, ge=0.0, lt=1.0, description="Trials at or below this top-1 are left out; null takes the chance level."
     )
-    bootstrap: int = Field(200, ge=2, le=10_000, description="Resamples of the trials behind the rule's band.")
-    seed: int = Field(0, ge=0, description="Seed of the fits' restarts and of the bootstrap.")
+    bootstrap: int = Field(
+        200, ge=2, le=10_000, description="Draws of the surface, or resamples of the trials, behind the rule's band."
+    )
+    seed: int = Field(0, ge=0, description="Seed of the fits' restarts, of the draws and of the resamples.")
 
 
 class SweepConfig(SettingsFile):
@@ -161,7 +169,7 @@ class SweepConfig(SettingsFile):
 
     kind = "sweep file"
     free_to_change = FREE_TO_CHANGE
-    came_later = ("replicates", "replicated", "stop", "fit.pareto_values")
+    came_later = ("replicates", "replicated", "stop", "fit.pareto_values", "fit.rule_from")
 
     base: str = Field(description="Base model, for example mobilevitv2_050@64.")
     num_classes: int | None = Field(

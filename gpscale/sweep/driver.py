@@ -137,11 +137,8 @@ def open_images(config: SweepConfig, run: RunDir, num_classes: int) -> ImageStor
         DataError: They are unusable.
         RunDirError: They are not those that the run directory was begun with.
     """
-    pixels = max(architecture.pixels for architecture in plan_architectures(config, num_classes))
-    space = config.search_space(num_classes)
-    largest = max(pixels, int(space.pixels().max()))
     try:
-        store = ImageStore.prepare(config.data, run.images, largest)
+        store = ImageStore.prepare(config.data, run.images, largest_pixels(config, num_classes))
     except DataError:
         leave_nothing(run)
         raise
@@ -151,6 +148,12 @@ def open_images(config: SweepConfig, run: RunDir, num_classes: int) -> ImageStor
         remove_images(run)
         raise
     return store
+
+
+def largest_pixels(config: SweepConfig, num_classes: int) -> int:
+    """Return the largest side of an image that a sweep trains at, or could recommend, pixels."""
+    planned = max(architecture.pixels for architecture in plan_architectures(config, num_classes))
+    return max(planned, int(config.search_space(num_classes).pixels().max()))
 
 
 def image_facts(data: DataConfig, store: ImageStore) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.replicates import averaged, seed_noise
 from gpscale.rules.fit import fit_rule
+from gpscale.rules.gp_rule import GPRule
+from gpscale.rules.surface_front import fit_rule_to_surface
 from gpscale.run_dir import RunDir, write_atomically, write_json
 from gpscale.sampling.fixed_macs import Grid, Line
 from gpscale.search_space import check_pixel_step
@@ -154,28 +156,59 @@ def _fit_pareto_and_rule(
 ) -> None:
     """Store the rule, and say in `facts` which trials survive, or why there is no Pareto set or no rule."""
     finished = study.finished
-    factors = finished[list(FACTOR_NAMES)].to_numpy(dtype=float)
-    c, top1 = finished["c"].to_numpy(dtype=float), chosen_by(finished, config, surface)
-    settings = selection_settings(config, facts["chance"])
     facts["pareto"], facts["rule_missing"] = None, ""
     run.pareto_file.unlink(missing_ok=True)
     run.rule_file.unlink(missing_ok=True)
     if config.sampler.make().fixed_macs:
         facts["rule_missing"] = f"sampler {config.sampler.name!r} holds MACs fixed, so there is nothing to trade."
         return
+    assert surface is not None, "only top-5 may be without a surface"
     try:
-        selection = pareto.select(c, top1, **settings)
+        c, top1 = finished["c"].to_numpy(dtype=float), chosen_by(finished, config, surface)
+        selection = pareto.select(c, top1, **selection_settings(config, facts["chance"]))
         facts["pareto"] = _describe(selection, finished["id"].to_numpy(), top1, config.fit.pareto_values)
         facts["pareto"]["on_front"] = _on_front(finished, surface, config.fit.seed)
-        rule = fit_rule(c, factors, top1, **settings, seed=config.fit.seed, bootstrap=config.fit.bootstrap)
-        write_json(run.rule_file, rule.to_dict())
+        write_json(run.rule_file, find_rule(finished, config, surface, study.num_classes).to_dict())
     except FitError as error:
         facts["rule_missing"] = str(error)
 
 
-def chosen_by(finished: pd.DataFrame, config: SweepConfig, surface: Surface | None) -> NDArray[np.float64]:
+def find_rule(
+    finished: pd.DataFrame, config: SweepConfig, surface: Surface, num_classes: int, bootstrap: int | None = None
+) -> GPRule:
+    """Fit the rule of a sweep whose MACs vary, from what `fit.rule_from` says.
+
+    Args:
+        finished: Its finished architectures, as `Study.finished`.
+        config: The sweep.
+        surface: The joint surface of their top-1.
+        num_classes: Classes of its images.
+        bootstrap: Draws or resamples behind the band; None takes `fit.bootstrap`.
+
+    Raises:
+        FitError: There is too little to fit a rule to.
+    """
+    settings = selection_settings(config, 1 / num_classes)
+    count = config.fit.bootstrap if bootstrap is None else bootstrap
+    c = finished["c"].to_numpy(dtype=np.float64)
+    if config.fit.rule_from == "trials":
+        factors = finished[list(FACTOR_NAMES)].to_numpy(dtype=np.float64)
+        return fit_rule(
+            c, factors, chosen_by(finished, config, surface), **settings, seed=config.fit.seed, bootstrap=count
+        )
+    return fit_rule_to_surface(
+        surface,
+        config.search_space(num_classes),
+        (float(c.min()), float(c.max())),
+        band=settings["band"],
+        seed=config.fit.seed,
+        draws=count,
+    )
+
+
+def chosen_by(finished: pd.DataFrame, config: SweepConfig, surface: Surface) -> NDArray[np.float64]:
     """Return the top-1 of each architecture that a sweep's Pareto set is chosen by, (n,) float64, fractions."""
-    if config.fit.pareto_values == "posterior" and surface is not None:
+    if config.fit.pareto_values == "posterior":
         return surface.predict(finished[list(surface.names)].to_numpy(dtype=float)).mean
     column = "top1_first" if config.fit.pareto_values == "first" else "top1"
     return finished[column].to_numpy(dtype=np.float64)
@@ -187,10 +220,8 @@ def selection_settings(config: SweepConfig, chance: float) -> dict[str, Any]:
     return {"share": config.fit.pareto_share, "band": (config.band.low, config.band.high), "floor": floor}
 
 
-def _on_front(finished: pd.DataFrame, surface: Surface | None, seed: int) -> dict[str, float]:
+def _on_front(finished: pd.DataFrame, surface: Surface, seed: int) -> dict[str, float]:
     """Return how likely each finished architecture is on the front of all of them, were its noise averaged away."""
-    if surface is None:
-        return {}
     factors = finished[list(surface.names)].to_numpy(dtype=float)
     draws = surface.draw(factors, FRONT_DRAWS, np.random.default_rng(seed))
     found = pareto.front_probability(finished["macs"].to_numpy(), draws)

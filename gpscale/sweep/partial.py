@@ -9,11 +9,10 @@ import pandas as pd
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.replicates import averaged
-from gpscale.rules.fit import fit_rule
 from gpscale.rules.gp_rule import GPRule
 from gpscale.surrogate.surface import Surface
 from gpscale.sweep.config import SweepConfig
-from gpscale.sweep.fit import chosen_by, fit_surface, selection_settings
+from gpscale.sweep.fit import find_rule, fit_surface
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ def fit_part(trainings: pd.DataFrame, config: SweepConfig, num_classes: int, boo
         trainings: Rows of `Study.trainings`.
         config: The sweep.
         num_classes: Classes of its images.
-        bootstrap: Resamples behind the rule's band.
+        bootstrap: Draws or resamples behind the rule's band.
 
     Raises:
         FitError: There are too few, or their accuracies do not differ.
@@ -47,14 +46,7 @@ def fit_part(trainings: pd.DataFrame, config: SweepConfig, num_classes: int, boo
     assert surface is not None, "only top-5 may be without a surface"
     finished = averaged(trainings)
     try:
-        rule = fit_rule(
-            finished["c"].to_numpy(dtype=float),
-            finished[list(FACTOR_NAMES)].to_numpy(dtype=float),
-            chosen_by(finished, config, surface),
-            **selection_settings(config, 1 / num_classes),
-            seed=config.fit.seed,
-            bootstrap=bootstrap,
-        )
+        rule = find_rule(finished, config, surface, num_classes, bootstrap)
     except FitError as error:
         return PartialFit(surface, None, str(error))
     return PartialFit(surface, rule, "")

@@ -27,12 +27,14 @@ class Scores:
         loss: Mean cross-entropy, nats, without label smoothing.
         top1, top5: Fractions in [0, 1]; with fewer than five classes, top5 counts them all.
         hits: Of which images the most likely class is right, (images,) bool.
+        top5_hits: Of which one of the five most likely is, (images,) bool.
     """
 
     loss: float
     top1: float
     top5: float
     hits: NDArray[np.bool_] = dataclasses.field(compare=False, repr=False)
+    top5_hits: NDArray[np.bool_] = dataclasses.field(compare=False, repr=False)
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
@@ -72,13 +74,13 @@ def evaluate(
                 logits = model(inputs)
             loss, right = _scored(logits.float(), labels)
             sums[row] += torch.stack([loss, right[:, 0].sum(), right.sum()]).double()
-            hits[row].append(right[:, 0])
+            hits[row].append(torch.stack([right[:, 0], right.any(dim=1)]))
     return [_scores(row, len(indices), right) for row, right in zip(sums.cpu(), hits, strict=True)]
 
 
 def _scores(sums: Tensor, count: int, right: list[Tensor]) -> Scores:
     loss, top1, top5 = (float(value) / count for value in sums)
-    return Scores(loss, top1, top5, torch.cat(right).cpu().numpy())
+    return Scores(loss, top1, top5, *torch.cat(right, dim=1).cpu().numpy())
 
 
 def _scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -120,7 +120,7 @@ def train(
             reporter.tell()
         scores = training.test()
         if scores is not None:
-            write_test_hits(directory, scores.hits)
+            write_test_hits(directory, scores.hits, scores.top5_hits)
     return Outcome(_result(training.position.curve[-1], scores), training.measured(), training.final_model)
 
 

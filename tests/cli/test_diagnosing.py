@@ -42,7 +42,8 @@ def test_diagnose_prints_all_that_is_known_and_stores_what_took_long(run: RunDir
     for said in (*study.verdicts, *(study.diagnosis[key]["verdict"] for key in ("hidden_band", "sensitivity"))):
         assert said in diagnosed.out
     for row in coverage(study):
-        assert f"{row['after']['share']:.0%} ({row['after']['low']:.0%} to {row['after']['high']:.0%})" in diagnosed.out
+        for held in (row[key] for key in ("before", "after") if row[key]):
+            assert f"{held['share']:.0%} ({held['low']:.0%} to {held['high']:.0%})" in diagnosed.out
     for said in ("Noise between seeds, top-1: not measured", "Fidelity: not measured", "On the front: how likely"):
         assert said in diagnosed.out
     assert f"stored: {run.diagnostics_file}" in diagnosed.out
@@ -54,6 +55,8 @@ def test_the_card_shows_what_was_stored(run: RunDir, diagnosed: Ran, replayed: R
     assert study.regret is not None
     assert study.diagnosis["hidden_band"]["verdict"] in text
     assert study.diagnosis["sensitivity"]["verdict"] in text
+    assert f"{study.diagnosis['sensitivity']['measured']:.0%} of that span has MACs that were measured" in text
+    assert f"{study.diagnosis['sensitivity']['measured']:.0%} of that span" in diagnosed.out
     assert study.regret["verdict"] in text
     assert "![regret](figures/regret.png)" in text
     assert text.count("Not measured for this fit.") == 0

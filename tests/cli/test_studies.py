@@ -32,7 +32,7 @@ def test_recommend_prints_what_the_function_returns(fitted: Study) -> None:
 def test_recommend_without_a_study_asks_the_shipped_one() -> None:
     ran = gpscale_here("recommend", "--macs", "500M", "--json")
     found = json.loads(ran.out)
-    assert found["study"] == "cifar10"
+    assert found["study"] == "cifar10_96px"
     assert 0.97 * 500e6 <= found["macs"] <= 500e6
 
 

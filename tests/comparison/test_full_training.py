@@ -16,7 +16,15 @@ import torch
 from gpscale import recommend
 from gpscale.comparison import full_training
 from gpscale.comparison.full_training import TrainingSettings, read_settings, train_model
-from gpscale.errors import DataError, DeviceError, ModelFileError, StorageError, SweepFileError, UnknownNameError
+from gpscale.errors import (
+    DataError,
+    DeviceError,
+    ModelFileError,
+    OutOfMemoryError,
+    StorageError,
+    SweepFileError,
+    UnknownNameError,
+)
 from gpscale.execution.base import Job
 from gpscale.families.chosen import find_architecture
 from gpscale.run_dir import RunDir
@@ -112,6 +120,25 @@ def test_a_training_that_was_begun_otherwise_is_not_left_behind(
     assert snapshot(output.with_suffix("") / "trials") == before
     assert TrainingSettings.load(output.with_suffix("") / "training.yaml").recipe.epochs == 2
     assert trained(output).result is not None
+
+
+@pytest.mark.parametrize("error", [MemoryError("Cannot allocate memory"), RuntimeError("could not create a primitive")])
+def test_a_model_that_does_not_fit_into_memory_is_one_error_and_goes_on_later(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    output = tmp_path / "model.safetensors"
+    with monkeypatch.context() as patched:
+        patched.setattr(full_training, "train_trial", full)
+        with pytest.raises(OutOfMemoryError, match="memory of the cpu, with 50 images of 32 x 32 px a step. Got: "):
+            trained(output)
+    assert not output.exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(full_training, "train_trial", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            trained(output)
 
 
 def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(weights: Path, tmp_path: Path) -> None:

@@ -59,6 +59,14 @@ def test_the_number_of_classes_is_the_one_asked_for_else_the_recommendations(tmp
     assert find_deployable(MODEL, None, None).num_classes == CLASSES
 
 
+def test_a_recommendation_is_called_by_family_and_pixels_wherever_its_file_lay(tmp_path: Path) -> None:
+    pick, file = recommend("15M", num_classes=7), tmp_path / "pick.json"
+    file.write_text(json.dumps(pick.to_dict()))
+    facts = find_deployable(str(file), None, None).facts()
+    assert facts["model"] == f"mobilevitv2@{pick.architecture.pixels}"
+    assert not any(str(tmp_path) in value or "pick" in value for value in facts.values())
+
+
 def test_weights_of_another_model_are_refused_and_both_are_named(weights: Path) -> None:
     with pytest.raises(ExportError) as raised:
         find_deployable("mobilenetv1_025@32", weights, None)

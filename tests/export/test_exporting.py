@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -116,6 +119,30 @@ def test_a_folder_replaces_an_older_one_whole(tmp_path: Path) -> None:
     export_model(MODEL, "folder", file, images=2, num_classes=10)
     assert sorted(entry.name for entry in file.iterdir()) == ["facts", "inner"]
     assert list(tmp_path.iterdir()) == [file]
+
+
+_HOLDS = """
+import pathlib, sys, time
+from gpscale.export.exporting import _staged
+with _staged(pathlib.Path(sys.argv[1])) as file:
+    file.write_text("half")
+    print("begun", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_export_has_left_goes_with_the_next_and_what_a_running_one_has_stays(tmp_path: Path) -> None:
+    file, own = tmp_path / "model.pt", tmp_path / ".model.pt.mine.tmp"
+    own.mkdir()
+    with subprocess.Popen([sys.executable, "-c", _HOLDS, str(file)], stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        [begun] = set(tmp_path.iterdir()) - {own}
+        export_model(MODEL, "torchscript", file, images=2, num_classes=10)
+        assert set(tmp_path.iterdir()) == {own, begun, file}
+        running.send_signal(signal.SIGKILL)
+    export_model(MODEL, "torchscript", file, images=2, num_classes=10)
+    assert set(tmp_path.iterdir()) == {own, file}
 
 
 @pytest.mark.usefixtures("folders")

@@ -13,6 +13,7 @@ import pandas as pd
 from gpscale.comparison.validation import Validation
 from gpscale.run_dir import RunDir
 from gpscale.sweep import fit_run
+from gpscale.training.test_hits import read_test_hits, read_top5_hits
 from tests.comparison.instant import write_study
 from tests.execution.processes import eventually
 from tests.integration.tiny_sweep import Driver, mid_trial, results
@@ -30,6 +31,11 @@ def test_a_kill_loses_no_finished_training_and_the_same_command_ends_as_an_undis
     count = len(results(done.run))
     assert f"{count} trainings, 0 done before" in err
     assert done.verdict in out
+    for row in done.trainings.to_dict("records"):
+        top5 = read_top5_hits(done.run.trial(row["trial"]))
+        assert top5 is not None
+        assert (top5 >= read_test_hits(done.run.trial(row["trial"]))).all()
+        assert row["test_top5"] == top5.mean()
     with Driver(tmp_path, "killed", *OPTIONS, "--workers", 1, command="validate") as driver:
         deadline = time.monotonic() + 300
         run = killed.validation(1)

@@ -11,6 +11,7 @@ from matplotlib.colors import same_color
 from gpscale.errors import FitError
 from gpscale.plotting import diagnostics_data, plot_diagnostics
 from gpscale.plotting.look import BLUE, RED
+from gpscale.study import Study
 from tests.plotting.conftest import SyntheticStudy
 
 
@@ -37,6 +38,12 @@ def test_the_surface_stands_beside_log_macs_with_its_scores(study: SyntheticStud
     caption = figure.get_suptitle().replace("\n", " ")
     assert "the surface knows more than MACs do" in caption
     assert "95 % interval of one training" in caption
+
+
+def test_of_a_recalibrated_surface_it_is_said_how_many_were_inside_as_fitted() -> None:
+    shipped = Study("cifar10")
+    title = plot_diagnostics(shipped).axes[0].get_title(loc="left")
+    assert title.endswith(f"{100 * shipped.diagnostics.coverage[-1].before:.0f} % inside as fitted")
 
 
 def test_a_missed_trial_is_red_and_an_interval_is_cut_off_only_at_zero(study: SyntheticStudy) -> None:

@@ -54,8 +54,8 @@ def test_the_first_section_says_what_to_build_for_half_the_macs_and_how_sure_tha
     found = fitted.diagnostics
     last = found.coverage[-1]
     assert (
-        f"{last.after:.0%} of those trials were inside their 95 % intervals, recalibrated by "
-        f"{found.recalibration:.2f} (before, {last.before:.0%})."
+        f"{last.before:.0%} of those trials were inside their 95 % intervals as fitted; here they are recalibrated, "
+        f"{found.recalibration:.2f} times as wide."
     ) in first
     assert first.rstrip().endswith("Not for deployment.")
 

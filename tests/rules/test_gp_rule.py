@@ -27,6 +27,7 @@ def rule() -> GPRule:
         pareto_c=pareto_c,
         pareto_factors=np.exp(0.1 + np.log(pareto_c)[:, None] * SLOPES),
         bootstrap=200,
+        source="trials",
     )
 
 

@@ -47,6 +47,30 @@ def test_width_only_lies_between_the_two_widths_around_the_budget() -> None:
         assert (habit.macs, habit.architecture) == (below.macs, below.architecture)
 
 
+def test_width_as_it_is_builds_the_widest_model_that_fits_with_nothing_else_changed() -> None:
+    family = get("mobilevitv2")
+    for c in (0.05, 0.3, 0.5, 0.7):
+        budget = int(c * SPACE.base_macs)
+        wanted = scale_to(family, budget, "width", base=SPACE.base, num_classes=10)
+        found = pick(rules.get("width_as_is"), GROUND, budget)
+        assert (found.built.macs, found.built.architecture) == (wanted.macs, wanted.architecture)
+        np.testing.assert_array_equal(found.built.factors, found.requested)
+        assert found.built.factors[:3].tolist() == [1.0, 1.0, 1.0]
+    with pytest.raises(BudgetError, match="no architecture of mobilevitv2 fits"):
+        pick(rules.get("width_as_is"), GROUND, 100_000)
+
+
+def test_a_budget_beyond_the_pareto_set_is_extrapolated_and_only_by_rules_that_were_learned() -> None:
+    ground = ground_of(Study("quickstart"))
+    assert ground.gp is not None
+    low, high = ground.gp.front_range
+    assert ground.gp.c_range[1] > high * 1.02
+    for c in (low * 1.01, high * 1.01):
+        budget = round(c * ground.space.base_macs)
+        assert pick(rules.get("rule"), ground, budget).extrapolated == (c > high)
+        assert not pick(rules.get("width"), ground, budget).extrapolated
+
+
 def test_compound_scaling_keeps_the_published_ratios() -> None:
     found = proposed("compound", 0.5)
     phi = np.log(found["width"]) / np.log(1.1)

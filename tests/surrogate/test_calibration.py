@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from gpscale.factors import FACTOR_NAMES
 from gpscale.surrogate.calibration import LEVELS, coverage, factors_from_others, recalibration
@@ -13,8 +14,6 @@ from gpscale.units import Z95
 
 def normal(n: int, scale: float = 1.0) -> np.ndarray:
     """Return residuals that lie as normal ones should, n of them."""
-    from scipy.stats import norm
-
     return scale * norm.ppf((np.arange(n) + 0.5) / n)
 
 
@@ -67,15 +66,25 @@ def test_what_recalibrated_intervals_hold_is_judged_by_the_other_trials() -> Non
     # the largest residual lies in its own interval, and not in one that the others give
     assert abs(z[0]) <= Z95 * recalibration(z) + 1e-12
     assert abs(z[0]) > Z95 * factors[0]
-    last = coverage(z, factors)[-1]
-    assert last.after == np.mean(np.abs(z) <= Z95 * factors) < 1
+    middle = coverage(z, factors)[1]
+    assert middle.after == np.mean(np.abs(z) <= norm.ppf(0.9) * factors) > middle.before
+
+
+def test_what_recalibrated_intervals_hold_at_the_level_that_the_factor_is_chosen_at_is_not_told() -> None:
+    generator = np.random.default_rng(0)
+    for z in (0.01 * generator.standard_normal(30), 50 * generator.standard_cauchy(30)):
+        # the same, whatever the residuals are
+        assert np.mean(np.abs(z) <= Z95 * factors_from_others(z)) == 1 - 1 / 30
+        assert [one.after is None for one in coverage(z, factors_from_others(z))] == [False, False, True]
+    left_alone = coverage(normal(60), np.ones(60))
+    assert all(one.after == one.before for one in left_alone)
 
 
 def test_coverage_counts_at_each_level() -> None:
     found = coverage(np.array([0.1, 0.7, 1.3, 1.9, 2.5]), np.full(5, 2.0))
     assert tuple(one.level for one in found) == LEVELS
     assert [one.before for one in found] == [0.2, 0.4, 0.8]
-    assert [one.after for one in found] == [0.6, 1.0, 1.0]
+    assert [one.after for one in found] == [0.6, 1.0, None]
 
 
 def test_a_recalibrated_surface_expects_the_same_and_is_less_sure_everywhere() -> None:

@@ -19,9 +19,17 @@ COST = {"resolution": 2.0, "ir_depth": 0.5, "vit_depth": 0.25, "width": 1.8}
 
 
 def found_for(
-    slopes: Mapping[str, float], noise: float = 0.0005, held: str | None = None, n: int = N, points: int = 64
+    slopes: Mapping[str, float],
+    noise: float = 0.0005,
+    held: str | None = None,
+    n: int = N,
+    points: int = 64,
+    band: tuple[float, float] = (0.0, 1.0),
 ) -> Sensitivity:
-    """Judge a surface of top-1 that is linear in the log factors, each with the same span."""
+    """Judge a surface of top-1 that is linear in the log factors, each with the same span.
+
+    MACs of the trials are said to go from one to the other quantile of `band` of those in the box.
+    """
     generator = np.random.default_rng(0)
     logs = generator.uniform(-0.5, 0.5, (n, 4))
     if held:
@@ -30,7 +38,9 @@ def found_for(
     space = generator.uniform(-0.7, 0.7, (200, 4))
     macs = 3e7 * np.exp(space @ list(COST.values()))
     surface = Surface.fit(np.exp(logs), FACTOR_NAMES, top1, restarts=1)
-    return sensitivity(surface, np.exp(space), macs, halves=12, points=points)
+    low, high = np.array(list(surface.bounds.values())).T
+    box = 3e7 * np.exp(generator.uniform(np.log(low), np.log(high), (20_000, 4)) @ list(COST.values()))
+    return sensitivity(surface, np.exp(space), macs, np.quantile(box, band), halves=12, points=points)
 
 
 def test_indices_of_a_linear_law_are_the_shares_of_the_squared_slopes() -> None:
@@ -72,6 +82,12 @@ def test_twice_the_macs_bring_the_same_by_any_factor_where_macs_alone_decide() -
         assert found.per_doubling[name].mean == pytest.approx(0.04 * np.log(2), rel=0.15), name
 
 
+@pytest.mark.parametrize("band", [(0.2, 0.8), (0.5, 1.0), (0.0, 1.0)])
+def test_how_much_of_the_box_was_measured_is_told(band: tuple[float, float]) -> None:
+    found = found_for({"resolution": 0.1, "width": 0.05}, band=band, points=256)
+    assert found.measured == pytest.approx(band[1] - band[0], abs=0.03)
+
+
 def test_of_a_factor_that_did_not_vary_nothing_is_said() -> None:
     found = found_for({"resolution": 0.1, "width": 0.05}, held="vit_depth")
     assert set(found.total) == {"resolution", "ir_depth", "width"}
@@ -91,4 +107,4 @@ def test_a_surface_over_one_factor_is_refused() -> None:
     logs = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 1))
     surface = Surface.fit(np.exp(logs), ["width"], 0.6 + 0.1 * logs[:, 0], restarts=1)
     with pytest.raises(FitError, match="at least two must vary. Got width"):
-        sensitivity(surface, np.ones((3, 4)), np.ones(3))
+        sensitivity(surface, np.ones((3, 4)), np.ones(3), np.ones(20))

@@ -1,4 +1,4 @@
-"""A comparison's results: one row a training, and one row an entrant and budget."""
+"""A comparison's results: one row a training, one row an entrant and budget, and what the differences between are."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gpscale.comparison.seed_intervals import SeedIntervals
-from gpscale.comparison.side_by_side.entries import Entry
+from gpscale.comparison.comparison_list import ENTRIES_FILE, SETTINGS_FILE
+from gpscale.comparison.side_by_side.entries import Entry, model_key
 from gpscale.comparison.side_by_side.settings import ComparisonConfig
+from gpscale.comparison.side_by_side.table import latency_column, less_the_first, summarise
+from gpscale.comparison.validation.evidence import Arm, Hits
 from gpscale.errors import RunDirError
-from gpscale.factors import FACTOR_NAMES
 from gpscale.run_dir import RunDir, read_stored
-from gpscale.trial import TrialRecord, architecture_key
+from gpscale.training.test_hits import read_test_hits
+from gpscale.trial import TrialRecord
 
-SETTINGS_FILE, ENTRIES_FILE, TIMINGS_FILE = "comparison.yaml", "entries.json", "timings.json"
+TIMINGS_FILE = "timings.json"
 
 ACCURACIES = ("test_top1", "test_top5", "top1", "top5")
 """Of a training: on the test images, and on the validation images."""
-TIMES = ("latency_ms", "latency_p90_ms", "images_per_second", "latency_cpu_ms", "images_per_cpu_second")
-"""Of a model: of wall time, and of processor time."""
+_TRAINING_COLUMNS = [
+    "entrant", "budget", "seed", "trial", "test_images", "top1_hits", "top5_hits", *ACCURACIES, "reason", "detail",
+]  # fmt: skip
 
 
 class Comparison:
@@ -79,6 +82,16 @@ class Comparison:
         """What is built for each entrant and budget."""
         return read_entries(self.run)
 
+    @property
+    def entrants(self) -> list[str]:
+        """What the entrants are called, in the order of the comparison file."""
+        return list(dict.fromkeys(entry.entrant for entry in self.entries))
+
+    @property
+    def first(self) -> str:
+        """The entrant that the file names first, with which the others are compared."""
+        return self.entries[0].entrant
+
     @functools.cached_property
     def images(self) -> Mapping[str, Any]:
         """What was recorded of the images."""
@@ -95,51 +108,100 @@ class Comparison:
         return read_timings(self.run) if self.timings_file_of(self.run).exists() else None
 
     @property
+    def by_processor(self) -> bool:
+        """Whether models are shown and ranked by processor time, because others used the cores meanwhile."""
+        return latency_column(self.timings) == "latency_cpu_ms"
+
+    @property
     def note_on_times(self) -> str:
         """What to know of the timings if others used the cores meanwhile; else empty."""
-        if self.timings is None or not self.timings.get("cores_shared", False):
+        if not self.by_processor:
             return ""
         return (
-            "The cores were shared while the models were timed, and long runs wait more often than short ones: compare "
-            "models by `latency_cpu_ms` and `images_per_cpu_second` in comparison.csv."
+            "The cores were shared with other work while the models were timed, and long runs wait more often than "
+            "short ones: shown and ranked by is processor time. Wall times are in comparison.csv."
         )
 
     @functools.cached_property
     def records(self) -> list[TrialRecord]:
-        """The records of all trainings that have ended."""
-        return list(self.run.records())
+        """The records of all trainings that have ended and have a seed of the comparison file."""
+        seeds = self.config.seed_range
+        return [record for record in self.run.records() if record.trial.seed in seeds]
 
     @functools.cached_property
     def trainings(self) -> pd.DataFrame:
-        """One row a training that has ended: entrant, budget, seed, accuracies (fractions), reason of a failure."""
-        by_model: dict[tuple[str, str], list[TrialRecord]] = {}
+        """One row an entrant, budget and seed whose training has ended.
+
+        Columns: `test_images`, how many there are, and how many of them are right (`top1_hits`) or have their class
+        among the five likeliest (`top5_hits`); the same as fractions, `test_top1` and `test_top5`; those of the
+        validation images, `top1` and `top5`; `reason` and `detail` of a failure.
+        """
+        by_model: dict[str, list[TrialRecord]] = {}
         for record in self.records:
-            by_model.setdefault(_model_of(record.trial.family, record.trial.architecture), []).append(record)
+            by_model.setdefault(model_key(record.trial.family, record.trial.architecture), []).append(record)
         rows = [
-            {
-                "entrant": entry.entrant,
-                "budget": entry.budget,
-                "seed": record.trial.seed,
-                "trial": record.id,
-                **{name: getattr(record.result, name, np.nan) for name in ACCURACIES},
-                "reason": str(record.failure) if record.failure else "",
-            }
+            {"entrant": entry.entrant, "budget": entry.budget, **_training_row(record, self.images["test_images"])}
             for entry in self.entries
-            for record in sorted(
-                by_model.get(_model_of(entry.family, entry.architecture), ()), key=lambda one: one.trial.seed
-            )
+            for record in sorted(by_model.get(entry.model_key, ()), key=lambda one: one.trial.seed)
         ]
-        return pd.DataFrame(rows, columns=["entrant", "budget", "seed", "trial", *ACCURACIES, "reason"])
+        # whole numbers, though a failed training has none
+        return pd.DataFrame(rows, columns=_TRAINING_COLUMNS).astype({"top1_hits": "Int64", "top5_hits": "Int64"})
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """The rows of `trainings` that failed; entrants that build the same model share one."""
+        return self.trainings[self.trainings["reason"] != ""].drop_duplicates("trial")
 
     @functools.cached_property
     def table(self) -> pd.DataFrame:
         """One row an entrant and budget, in the order of the comparison file.
 
-        Columns: what is built; `gap`, the share of the budget that is left; `seeds` that have finished; mean `top1` and
-        `top5` of the test images with the ends of their 95 % intervals, fractions; times; `front` and `latency_front`,
+        Columns: what is built, `from` which model, with which factors; `gap`, the share of the budget that is left;
+        `same_as`, the earlier row that builds the same model; `seeds` that have finished; mean `top1` and `top5` of the
+        test images with the ends of their 95 % intervals over seeds, fractions; times; `front` and `latency_front`,
         whether no other row of its kind is both cheaper and better. Rows that use their budget are equally cheap.
         """
         return summarise(self.entries, self.trainings, self.timings, self.config.least_share)
+
+    @functools.cached_property
+    def arms(self) -> Mapping[str, Arm]:
+        """By entrant, then by budget and seed: which test images each finished training gets right."""
+        finished = self.trainings[self.trainings["reason"] == ""]
+        hits: dict[str, Hits] = {trial: read_test_hits(self.run.trial(trial)) for trial in finished["trial"].unique()}
+        found: dict[str, dict[tuple[int, int], Hits]] = {name: {} for name in self.entrants}
+        for row in finished.to_dict("records"):
+            found[row["entrant"]][row["budget"], row["seed"]] = hits[row["trial"]]
+        return found
+
+    @functools.cached_property
+    def differences(self) -> pd.DataFrame:
+        """One row for each other entrant: the first less it, over all budgets (`budget` 0), and then at each.
+
+        Pairs of trainings have the same seed, and the same test images. Columns: `mean` difference of top-1 and the
+        ends of its 95 % interval over seeds and test images, fractions; of those over all budgets `p_corrected`, for
+        their number (Holm), and a `verdict`.
+        """
+        others = [name for name in self.entrants if name != self.first]
+        return less_the_first(self.first, others, self.arms)
+
+    def status(self) -> dict[str, Any]:
+        """Return how far it is, as JSON values."""
+        models = {entry.model_key for entry in self.entries if not entry.missing}
+        ended = self.trainings.drop_duplicates("trial")
+        failed = self.failures
+        best = self.table.dropna(subset=["top1"]).sort_values("top1").drop_duplicates("budget", keep="last")
+        return {
+            "comparison": self.name,
+            "entrants": self.entrants,
+            "budgets": list(self.config.budgets),
+            "running": self.run.is_locked(),
+            "planned": len(models) * self.config.seeds,
+            "finished": len(ended) - len(failed),
+            "failed": len(failed),
+            "failures": failed[["entrant", "budget", "seed", "trial", "reason", "detail"]].to_dict("records"),
+            "timed": self.timings is not None,
+            "best": best.sort_values("budget")[["budget", "entrant", "top1", "seeds"]].to_dict("records"),
+        }
 
 
 def read_entries(run: RunDir) -> list[Entry]:
@@ -167,58 +229,20 @@ def read_timings(run: RunDir) -> dict[str, Any]:
     )
 
 
-def summarise(
-    entries: list[Entry], trainings: pd.DataFrame, timings: Mapping[str, Any] | None, least_share: float
-) -> pd.DataFrame:
-    """Return `Comparison.table`."""
-    finished = trainings[trainings["test_top1"].notna()]
-    # entrants that build the same model share its trainings, which count once
-    models = [group for _, group in finished.groupby(["entrant", "budget"], sort=False)]
-    distinct = {tuple(group["trial"]): group for group in models}.values()
-    intervals = {
-        name: SeedIntervals.of([group[f"test_{name}"].to_numpy(dtype=float) for group in distinct])
-        for name in ("top1", "top5")
-    }
-    timed = {} if timings is None else timings["models"]
-    rows = []
-    for entry in entries:
-        own = finished[(finished["entrant"] == entry.entrant) & (finished["budget"] == entry.budget)]
-        row: dict[str, Any] = {
-            "entrant": entry.entrant,
-            "budget": entry.budget,
-            "family": entry.family,
-            "base": entry.base,
-            "pixels": entry.architecture.get("pixels"),
-            "macs": entry.macs or np.nan,
-            "gap": 1 - entry.macs / entry.budget if entry.macs else np.nan,
-            "params": entry.params or np.nan,
-            **{name: entry.factors.get(name, np.nan) for name in FACTOR_NAMES},
-            "seeds": len(own),
+def _training_row(record: TrialRecord, test_images: int) -> dict[str, Any]:
+    result = record.result
+    tested: dict[str, int | None] = {"top1_hits": None, "top5_hits": None}
+    if result is not None and result.test_top1 is not None and result.test_top5 is not None:
+        tested = {
+            "top1_hits": round(result.test_top1 * test_images),
+            "top5_hits": round(result.test_top5 * test_images),
         }
-        for name, found in intervals.items():
-            mean, low, high = found.around(own[f"test_{name}"].to_numpy(dtype=float))
-            row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
-        model = "" if entry.missing else entry.model.name
-        row |= dict.fromkeys(TIMES, np.nan) | timed.get(model, {})
-        rows.append({**row, "missing": entry.missing})
-    table = pd.DataFrame(rows)
-    # the few per cent that a model leaves of a budget are chance, not thrift
-    macs = table["budget"].where(table["macs"] >= least_share * table["budget"], table["macs"])
-    for name, cost in (("front", macs), ("latency_front", table["latency_ms"])):
-        table[name] = _is_on_front(cost.to_numpy(dtype=float), table["top1"].to_numpy(dtype=float))
-    return table
-
-
-def _is_on_front(cost: np.ndarray[Any, Any], top1: np.ndarray[Any, Any]) -> list[bool]:
-    """Say of each row whether no other is as good and as cheap, and better in one of the two."""
-    return [
-        bool(
-            np.isfinite(own_cost + own)
-            and not (((cost <= own_cost) & (top1 > own)) | ((cost < own_cost) & (top1 >= own))).any()
-        )
-        for own_cost, own in zip(cost, top1, strict=True)
-    ]
-
-
-def _model_of(family: str, architecture: Mapping[str, Any]) -> tuple[str, str]:
-    return family, architecture_key(architecture)
+    return {
+        "seed": record.trial.seed,
+        "trial": record.id,
+        "test_images": test_images,
+        **tested,
+        **{name: getattr(result, name, np.nan) for name in ACCURACIES},
+        "reason": str(record.failure) if record.failure else "",
+        "detail": record.detail,
+    }

@@ -8,11 +8,12 @@ from typing import Any
 
 from gpscale.benchmark.latency import bench
 from gpscale.benchmark.protocol import protocol_of
-from gpscale.comparison.side_by_side.comparison import ENTRIES_FILE, SETTINGS_FILE, Comparison, read_entries
+from gpscale.comparison.comparison_list import ENTRIES_FILE, SETTINGS_FILE
+from gpscale.comparison.side_by_side.comparison import Comparison, read_entries
 from gpscale.comparison.side_by_side.entries import Entry, find_entries
 from gpscale.comparison.side_by_side.figure import plot_comparison
 from gpscale.comparison.side_by_side.settings import ComparisonConfig
-from gpscale.errors import RunDirError
+from gpscale.errors import BudgetError, RunDirError
 from gpscale.execution import Event, Executor
 from gpscale.plotting.files import write_figure
 from gpscale.run_dir import RunDir, write_atomically, write_json
@@ -21,6 +22,7 @@ from gpscale.sweep.place import check_apart, is_unused
 from gpscale.training.data.sources import open_source
 from gpscale.training.data.store import ImageStore
 from gpscale.trial import FailureReason, Trial
+from gpscale.units import format_macs
 
 LATENCY, THROUGHPUT = protocol_of("gpscale"), protocol_of("msra")
 
@@ -33,9 +35,12 @@ def run_comparison(
     retry: Collection[FailureReason] = (),
     on_plan: Callable[[Plan], None] = lambda plan: None,
     on_event: Callable[[Event], None] = lambda event: None,
+    on_results: Callable[[Comparison], object] = lambda comparison: None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Comparison:
     """Train what is not trained yet, time what is not timed yet, and write tables and figure.
+
+    They are written when the trainings have ended, and again when the models have been timed.
 
     Args:
         config: The comparison.
@@ -44,6 +49,7 @@ def run_comparison(
         retry: Failed trainings with one of these reasons are run again.
         on_plan: Called once with the plan, before the first training starts.
         on_event: Called with every event of the executor.
+        on_results: Called with the comparison whenever its tables have been written.
         tell: Called with what is being timed.
 
     Returns:
@@ -64,15 +70,19 @@ def run_comparison(
         run.remove_leftovers()
         plan = prepare(config, run)
         run_plan(plan, run, executor, images=run.images, retry=retry, on_plan=on_plan, on_event=on_event)
-        if config.timing:
-            time_entries(Comparison(run), tell)
-        return write_results(run)
+        comparison = write_results(run)
+        on_results(comparison)
+        if config.timing and time_entries(comparison, tell):
+            comparison = write_results(run)
+            on_results(comparison)
+        return comparison
 
 
 def check(config: ComparisonConfig, run: RunDir) -> list[Entry]:
     """Check all that can be checked before any work, and return what will be trained.
 
     Raises:
+        BudgetError: There is a budget that no entrant can keep.
         DataError: The images are unusable, or have no test split.
         RunDirError: The directory holds another comparison, or something else.
     """
@@ -95,7 +105,19 @@ def check(config: ComparisonConfig, run: RunDir) -> list[Entry]:
     check_apart(run, config.data)
     classes = len(open_source(config.data.request()).class_names)
     open_source(config.data.request("test"))
-    return find_entries(config, classes, known)
+    entries = find_entries(config, classes, known)
+    _check_reach(entries)
+    return entries
+
+
+def _check_reach(entries: Sequence[Entry]) -> None:
+    for budget in dict.fromkeys(entry.budget for entry in entries):
+        missing = [entry.missing for entry in entries if entry.budget == budget]
+        if all(missing):
+            raise BudgetError(
+                f"`budgets` must be ones that an entrant can keep. Got {format_macs(budget)}, which none can: "
+                f"{missing[0]}"
+            )
 
 
 def prepare(config: ComparisonConfig, run: RunDir) -> Plan:
@@ -105,9 +127,14 @@ def prepare(config: ComparisonConfig, run: RunDir) -> Plan:
         GpscaleError: As `check` does; or the images are not those that the run directory was begun with.
     """
     entries = check(config, run)
-    pixels = max((entry.architecture["pixels"] for entry in entries if not entry.missing), default=0)
+    if run.provenance_file.exists():
+        # an entrant that comes later and sees larger images must not change those of the others
+        pixels = run.described_images()["stored_pixels"]
+    else:
+        pixels = max(entry.architecture["pixels"] for entry in entries if not entry.missing)
     store = ImageStore.prepare(config.data, run.images, pixels, test=True)
     check_same_images(run, store.fingerprint)
+    entries = [_with_images(entry, store) for entry in entries]
     write_json(Comparison.entries_file_of(run), [dataclasses.asdict(entry) for entry in entries])
     describe(config, Comparison.settings_file_of(run), image_facts(config.data, store), run)
     trials: dict[str, Trial] = {}
@@ -120,19 +147,37 @@ def prepare(config: ComparisonConfig, run: RunDir) -> Plan:
     return Plan.of(list(trials.values()), run, "trainings")
 
 
-def time_entries(comparison: Comparison, tell: Callable[[str], None] = lambda text: None) -> None:
-    """Time what has not been timed yet: all of it again, together, if anything is new."""
-    models = {entry.model.name: entry for entry in comparison.entries if not entry.missing}
+def _with_images(entry: Entry, store: ImageStore) -> Entry:
+    """Note whether a study has searched on the very images that train here."""
+    if not entry.search:
+        return entry
+    return dataclasses.replace(
+        entry, search={**entry.search, "same_images": entry.search["fingerprint"] == store.search_fingerprint}
+    )
+
+
+def time_entries(comparison: Comparison, tell: Callable[[str], None] = lambda text: None) -> bool:
+    """Time what has not been timed yet: all of it again, together, if anything is new; say whether anything was."""
+    # entrants that build the same model share its times
+    models: dict[str, Entry] = {}
+    for entry in comparison.entries:
+        if not entry.missing:
+            models.setdefault(entry.model_key, entry)
     found = comparison.timings
-    if not models or (found is not None and models.keys() <= found["models"].keys()):
-        return
+    if found is not None and models.keys() <= found["models"].keys():
+        return False
     each = [entry.model for entry in models.values()]
     measured = {
-        protocol.name: bench(each, protocol, num_classes=comparison.num_classes, tell=tell)
+        protocol.name: bench(
+            each,
+            protocol,
+            num_classes=comparison.num_classes,
+            tell=lambda text, protocol=protocol: tell(f"{protocol.statistic}: {text}"),  # type: ignore[misc]
+        )
         for protocol in (LATENCY, THROUGHPUT)
     }
     rows: dict[str, Any] = {
-        latency.model: {
+        key: {
             "latency_ms": 1e3 * latency.timing.percentiles["p50"],
             "latency_p90_ms": 1e3 * latency.timing.percentiles["p90"],
             "images_per_second": throughput.timing.images_per_second,
@@ -140,7 +185,7 @@ def time_entries(comparison: Comparison, tell: Callable[[str], None] = lambda te
             "latency_cpu_ms": 1e3 * latency.timing.processor.percentiles["p50"],
             "images_per_cpu_second": throughput.timing.processor.images_per_second,
         }
-        for latency, throughput in zip(*(one.rows for one in measured.values()), strict=True)
+        for key, latency, throughput in zip(models, *(one.rows for one in measured.values()), strict=True)
     }
     write_json(
         Comparison.timings_file_of(comparison.run),
@@ -151,6 +196,7 @@ def time_entries(comparison: Comparison, tell: Callable[[str], None] = lambda te
             "models": rows,
         },
     )
+    return True
 
 
 def write_results(run: RunDir) -> Comparison:
@@ -158,8 +204,10 @@ def write_results(run: RunDir) -> Comparison:
     comparison = Comparison(run)
     write_atomically(run.path / "trainings.csv", comparison.trainings.to_csv(index=False))
     write_atomically(run.path / "comparison.csv", comparison.table.to_csv(index=False))
+    write_atomically(run.path / "differences.csv", comparison.differences.to_csv(index=False))
     if comparison.table["top1"].notna().any():
-        write_figure(plot_comparison(comparison.table, comparison.name), run.figures / "comparison")
+        drawn = plot_comparison(comparison.table, comparison.name, by_processor=comparison.by_processor)
+        write_figure(drawn, run.figures / "comparison")
     return comparison
 
 

@@ -22,7 +22,11 @@ class Entrant(Section):
     """What meets the others: a family scaled to each budget, or what a study recommends for it."""
 
     family: str | None = Field(None, description="A family; its members are scaled to each budget.")
-    base: str | None = Field(None, description="Which model is scaled; null takes the one nearest each budget.")
+    base: str | None = Field(
+        None,
+        description="Which model is scaled, at any pixels that its family takes; null takes the published one nearest "
+        "each budget, which may be another for each.",
+    )
     by: By | None = Field(None, description="width, resolution, depth or compound; null takes `scale_by`.")
     study: str | None = Field(None, description="A study, instead of a family: what it recommends for each budget.")
     method: Method = Field("rule", description="How the study recommends.")
@@ -77,7 +81,7 @@ class ComparisonConfig(SettingsFile):
     entrants: tuple[Entrant, ...] = Field(
         default_factory=lambda: tuple(Entrant(family=name) for name in families.names()),
         min_length=1,
-        description="What is compared; by default every family.",
+        description="What is compared, the others with the first; by default every family.",
     )
     scale_by: By = Field("compound", description="How families are scaled where an entrant does not say.")
     least_share: float = Field(
@@ -92,6 +96,11 @@ class ComparisonConfig(SettingsFile):
     timing: bool = Field(True, description="Time the models on this machine when all are trained.")
     data: DataConfig = DataConfig()
     recipe: Recipe = Recipe()
+
+    @property
+    def seed_range(self) -> range:
+        """The seeds."""
+        return range(self.seed, self.seed + self.seeds)
 
     @field_validator("budgets", mode="before")
     @classmethod

@@ -42,12 +42,17 @@ def plot_validation(validation: Validation) -> Figure:
     """
     with style():
         figure = new_figure(2, _HEIGHT)
-        seeds = validation.version.seeds
+        seeds, added = validation.version.seeds, validation.version.added
+        means = (
+            f"mean of {seeds} seeds a pick; bars: 95 % interval over seeds and test images"
+            if seeds > 1
+            else "one seed a pick, so that chance was not measured"
+        )
+        over = "of what was begun, without what was added after its results were seen" if added else "over all budgets"
         caption(
             figure,
-            f"{validation.name}: test top-1, mean of {seeds} seed{'s' if seeds > 1 else ''} a pick; bars: 95 % "
-            "interval over seeds and test images. Right: ours less each other rule with the same seeds on the same "
-            "images, over all budgets",
+            f"{validation.name}: test top-1, {means}. Right: ours less each other rule with the same seeds on the same "
+            f"images, {over}",
         )
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
         _draw_differences(right, validation.differences)

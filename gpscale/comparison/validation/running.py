@@ -8,12 +8,15 @@ from gpscale.comparison.fidelity import check_overrides
 from gpscale.comparison.validation.figure import plot_validation
 from gpscale.comparison.validation.validation import Validation
 from gpscale.comparison.validation.version import Version, family_of, plan_version
+from gpscale.errors import DataError, RunDirError
 from gpscale.execution import Event, Executor
 from gpscale.plotting.files import write_figure
 from gpscale.run_dir import RunDir, write_atomically, write_json
 from gpscale.study import Study
 from gpscale.sweep import Plan, SweepConfig
-from gpscale.sweep.driver import check_same_images, describe, image_facts, run_plan
+from gpscale.sweep.driver import check_same_images, describe, image_facts, largest_pixels, run_plan
+from gpscale.sweep.place import leave_nothing, remove_images
+from gpscale.training.data.config import DataConfig
 from gpscale.training.data.sources import open_source
 from gpscale.training.data.store import ImageStore
 from gpscale.trial import FailureReason, Trial
@@ -60,15 +63,14 @@ def run_validation(
     """
     config = SweepConfig.load(run.sweep_file, overrides)
     check_overrides(config, run)
+    config = config.model_copy(update={"data": _as_stored(config.data, run)})
     open_source(config.data.request("test"))
     plan_version(run, shares, names, seeds, new=new, transfer=transfer)
     with run.locked():
         directory, version = plan_version(run, shares, names, seeds, new=new, transfer=transfer)
         with directory.locked():
             directory.remove_leftovers()
-            pixels = max((one.architecture["pixels"] for one in version.choices if not one.missing), default=0)
-            store = ImageStore.prepare(config.data, directory.images, pixels, test=True)
-            check_same_images(directory, store.fingerprint)
+            store = _images(run, config, directory)
             # the picks are on disk before the first training starts, so that neither a kill nor a new fit changes them
             version.write(directory)
             describe(config, directory.sweep_file, image_facts(config.data, store), directory)
@@ -77,6 +79,38 @@ def run_validation(
                 plan, directory, executor, images=directory.images, retry=retry, on_plan=on_plan, on_event=on_event
             )
             return write_results(directory)
+
+
+def _images(run: RunDir, config: SweepConfig, directory: RunDir) -> ImageStore:
+    """Decode the study's own images and the test images, and leave nothing behind where they are others.
+
+    Raises:
+        DataError: They are unusable.
+        RunDirError: They are not those of the study, or not those that the version was begun with.
+    """
+    described = run.described_images()
+    pixels = largest_pixels(config, len(described["classes"]))
+    try:
+        store = ImageStore.prepare(config.data, directory.images, pixels, test=True)
+        if store.search_fingerprint != described["fingerprint"]:
+            raise RunDirError(
+                f"A validation trains on the images of its study. {run.path} was trained on others (fingerprint "
+                f"{described['fingerprint'][:12]}, here {store.search_fingerprint[:12]}). Say where its own lie, with "
+                "--set data.source=... and --set data.root=..."
+            )
+        check_same_images(directory, store.fingerprint)
+    except (DataError, RunDirError):
+        remove_images(directory)
+        leave_nothing(directory)
+        raise
+    return store
+
+
+def _as_stored(data: DataConfig, run: RunDir) -> DataConfig:
+    """Return the settings of images that are stored at the size that the study has them in, whatever is picked."""
+    # studies of earlier versions do not say; theirs was the size that these settings give
+    pixels = run.described_images().get("stored_pixels", data.stored_pixels)
+    return data.model_copy(update={"stored_pixels": pixels})
 
 
 def trials_of(study: Study, version: Version, config: SweepConfig, store: ImageStore) -> list[Trial]:

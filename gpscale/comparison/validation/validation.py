@@ -13,10 +13,14 @@ import pandas as pd
 from gpscale import pareto, rules
 from gpscale.comparison.validation.evidence import LEVEL, Difference, Hits, difference, holm, interval
 from gpscale.comparison.validation.version import HABIT, OURS, Choice, Version
+from gpscale.factors import FACTOR_NAMES
 from gpscale.rules.fitted import Transferred
 from gpscale.run_dir import RunDir
-from gpscale.training.test_hits import read_test_hits
+from gpscale.training.test_hits import read_test_hits, read_top5_hits
 from gpscale.trial import TrialRecord, architecture_key
+
+_BEYOND = 1.1
+"""The reference of a hypervolume, over the largest budget: the accuracy there counts, too."""
 
 
 class Validation:
@@ -68,9 +72,10 @@ class Validation:
     def trainings(self) -> pd.DataFrame:
         """One row a rule, budget and seed with a finished training.
 
-        Columns: `rule`, `share`, `budget`, `macs`, `seed`, `trial`; measured `top1` and `top5` of the validation
-        images, `test_top1` and `test_top5`; what the surface expected of `top1`, as `expected`, `expected_low` and
-        `expected_high`. All accuracies are fractions.
+        Columns: `rule`, `share`, `budget`, `macs`, `seed`, `trial`; `judged`: whether its budget and seed were asked
+        for before any result was seen; measured `top1` and `top5` of the validation images, `test_top1` and
+        `test_top5`; what the surface expected of `top1`, as `expected`, `expected_low` and `expected_high`. All
+        accuracies are fractions.
         """
         ended = {(architecture_key(record.trial.architecture), record.trial.seed): record for record in self.records}
         rows = []
@@ -80,21 +85,44 @@ class Validation:
                     choice = self.version.of(rule, share, seed)
                     record = ended.get((architecture_key(choice.architecture), seed))
                     if record is not None and record.result is not None:
-                        rows.append(_training_row(choice, seed, record))
+                        rows.append(
+                            _training_row(choice, seed, record) | {"judged": (share, seed) in self._judged_pairs}
+                        )
         return pd.DataFrame(rows, columns=_TRAINING_COLUMNS)
 
     @functools.cached_property
     def arms(self) -> Mapping[str, Mapping[tuple[int, int], Hits]]:
         """By rule, then by budget and seed: which test images each finished training gets right."""
-        hits = {trial: read_test_hits(self.run.trial(trial)) for trial in self.trainings["trial"].unique()}
+        return self._arms(self.trainings)
+
+    @functools.cached_property
+    def judged_arms(self) -> Mapping[str, Mapping[tuple[int, int], Hits]]:
+        """As `arms`, of the trainings that are `judged`: verdicts are of these alone."""
+        return self._arms(self.trainings[self.trainings["judged"]])
+
+    @functools.cached_property
+    def _hits(self) -> Mapping[str, Hits]:
+        """By trial: which test images it gets right."""
+        return {trial: read_test_hits(self.run.trial(trial)) for trial in self.trainings["trial"].unique()}
+
+    @functools.cached_property
+    def _top5_hits(self) -> Mapping[str, Hits]:
+        """As `_hits`, of the five likeliest classes; without the trials that an earlier version has stored."""
+        found = {trial: read_top5_hits(self.run.trial(trial)) for trial in self.trainings["trial"].unique()}
+        return {trial: hits for trial, hits in found.items() if hits is not None}
+
+    def _arms(self, trainings: pd.DataFrame) -> Mapping[str, Mapping[tuple[int, int], Hits]]:
         found: dict[str, dict[tuple[int, int], Hits]] = {rule: {} for rule in self.version.rules}
-        for row in self.trainings.to_dict("records"):
-            found[row["rule"]][row["budget"], row["seed"]] = hits[row["trial"]]
+        for row in trainings.to_dict("records"):
+            found[row["rule"]][row["budget"], row["seed"]] = self._hits[row["trial"]]
         return found
 
     @functools.cached_property
     def table(self) -> pd.DataFrame:
-        """One row a rule and budget: what was built, mean accuracies, and the 95 % interval of test top-1."""
+        """One row a rule and budget: what was built, mean accuracies, and the 95 % intervals of test top-1 and top-5.
+
+        MACs, parameters and factors of a rule that draws are means over its seeds.
+        """
         rows = []
         for share in self.version.shares:
             for rule in self.version.rules:
@@ -105,23 +133,39 @@ class Validation:
 
     @functools.cached_property
     def primary(self) -> Difference | None:
-        """Ours less the habit, over all budgets and seeds; None before both have trainings."""
-        if not {OURS, HABIT} <= self.arms.keys():
-            return None
-        return difference(OURS, HABIT, self.arms)
+        """Ours less the habit, over budgets and seeds asked for before results; None before both have trainings."""
+        return self._difference(HABIT, self.judged_arms)
 
     @functools.cached_property
     def transfer(self) -> Difference | None:
-        """Ours less the rule of the other study, over budgets and seeds: what a transfer loses; None without one."""
-        if not {OURS, Transferred.name} <= self.arms.keys():
-            return None
-        return difference(OURS, Transferred.name, self.arms)
+        """Ours less the rule of the other study, as `primary`: what a transfer loses; None without one."""
+        return self._difference(Transferred.name, self.judged_arms)
+
+    @property
+    def note_on_additions(self) -> str:
+        """What was added after results were seen, and what the primary result would be with it; else empty."""
+        if not self.version.added:
+            return ""
+        said = (
+            f"Extended after its results were seen ({self.version.added}): verdicts, and differences over all budgets, "
+            "are of the budgets and seeds that it was begun with."
+        )
+        found = self._difference(HABIT, self.arms)
+        return (
+            said
+            if found is None or found == self.primary
+            else f"{said} With all of them the rule less width only is {found}."
+        )
+
+    def _difference(self, theirs: str, arms: Mapping[str, Mapping[tuple[int, int], Hits]]) -> Difference | None:
+        return difference(OURS, theirs, arms) if {OURS, theirs} <= arms.keys() else None
 
     @functools.cached_property
     def differences(self) -> pd.DataFrame:
         """One row for each other rule: ours less it, over all budgets and at each, p-values corrected (Holm).
 
-        The first row is the primary result, whose p-value needs no correction; `budget` 0 means all.
+        The first row is the primary result, whose p-value needs no correction; `budget` 0 means all, of what was asked
+        for before any result was seen.
         """
         corrected = self._corrected
         rows: list[dict[str, Any]] = []
@@ -143,7 +187,7 @@ class Validation:
     @functools.cached_property
     def _pooled(self) -> list[Difference]:
         """Ours less each other rule over all budgets, the habit first."""
-        return [found for rule in self._rivals() if (found := difference(OURS, rule, self.arms)) is not None]
+        return [found for rule in self._rivals() if (found := difference(OURS, rule, self.judged_arms))]
 
     @functools.cached_property
     def _corrected(self) -> Mapping[str, float]:
@@ -154,9 +198,13 @@ class Validation:
     def summary(self) -> dict[str, Any]:
         """Return the primary result, each rule's hypervolume, and how good the predictions were, as JSON values."""
         return {
-            "primary": self.primary.to_dict() if self.primary else None,
+            "primary": self.primary.to_dict() | {"verdict": _verdict(self.primary, math.nan)} if self.primary else None,
             "verdict": self.verdict,
-            "transfer": self.transfer.to_dict() if self.transfer else None,
+            "added": self.note_on_additions,
+            "transfer": self.transfer.to_dict()
+            | {"verdict": _verdict(self.transfer, self._corrected[self.transfer.theirs])}
+            if self.transfer
+            else None,
             "transfer_verdict": self.transfer_verdict,
             "hypervolume": self.hypervolumes,
             "predictions": self.predictions,
@@ -177,7 +225,8 @@ class Validation:
             "tie": "The rule and width only tie",
         }[found.verdict]
         if math.isnan(found.low):
-            return f"One seed says nothing of chance: {found} over {self._extent(found)}."
+            mean = f"{100 * found.mean:+.2f} points of test top-1"
+            return f"One seed says nothing of chance: {mean} over {self._extent(found)}, without an interval."
         if (lost := self._failed(OURS)) and found.verdict == "better":
             said = f"Not settled, because {lost} of the rule's trainings failed"
         return f"{said}: {found} of test top-1 over {self._extent(found)}."
@@ -191,7 +240,7 @@ class Validation:
         other = self.version.transfer
         what = f"The rule of study {other['name']!r} (base {other['base']})"
         if math.isnan(found.low):
-            return f"{what}, applied here: one seed says nothing of chance; own rule less it {found}."
+            return f"{what}, applied here: own rule less it {found}, which says nothing of chance."
         said = {
             "better": "loses when it is applied here",
             "worse": "is better here than this study's own",
@@ -201,17 +250,25 @@ class Validation:
 
     @functools.cached_property
     def hypervolumes(self) -> dict[str, float]:
-        """Of each rule that has all budgets, the area under its curve of mean test top-1 against MACs / base MACs.
+        """By rule, the area under its curve of mean test top-1 against the budget's c, at `common_shares`.
 
-        The reference is the largest budget and an accuracy of 0.
+        The reference is an accuracy of 0 at 1.1 times the largest of these. It is the budgets that count, not the MACs
+        that were built: to leave a part of a budget unused is no merit.
         """
-        unit = self.table["budget"] / self.table["share"]
-        table = self.table.assign(c=self.table["macs"] / unit)
+        shares = self.common_shares
+        table = self.table[self.table["share"].isin(shares) & self.table["test_top1"].notna()]
         return {
-            str(rule): pareto.hypervolume(rows["c"], rows["test_top1"], (max(self.version.shares), 1.0))
+            str(rule): pareto.hypervolume(rows["share"], rows["test_top1"], (_BEYOND * max(shares), 1.0))
             for rule, rows in table.groupby("rule", sort=False)
-            if rows["test_top1"].notna().all()
         }
+
+    @functools.cached_property
+    def common_shares(self) -> tuple[float, ...]:
+        """Budgets at which every rule has trainings, rules that have none at all left out; shares of the base's."""
+        done = self.table[self.table["test_top1"].notna()]
+        return tuple(
+            share for share in self.version.shares if set(done.loc[done["share"] == share, "rule"]) == set(done["rule"])
+        )
 
     @functools.cached_property
     def predictions(self) -> dict[str, Any]:
@@ -232,27 +289,30 @@ class Validation:
 
     def _extent(self, found: Difference) -> str:
         """Say over what a difference is, and what of it is missing."""
-        version = self.version
         planned = sum(
-            not (version.of(found.ours, share, seed).missing or version.of(found.theirs, share, seed).missing)
-            for share in version.shares
-            for seed in version.seed_range
+            not any(self.version.of(rule, share, seed).missing for rule in (found.ours, found.theirs))
+            for share, seed in self._judged_pairs
         )
         of_all = "" if found.trainings == planned else f" of {planned}"
-        return f"{found.budgets} budget{'s' if found.budgets > 1 else ''}, {found.trainings}{of_all} pairs of trainings"
+        budgets, pairs = ("" if number == 1 else "s" for number in (found.budgets, planned))
+        return f"{found.budgets} budget{budgets}, {found.trainings}{of_all} pair{pairs} of trainings"
 
     def _failed(self, rule: str) -> int:
-        """Return how many trainings of a rule's picks have failed."""
-        version = self.version
+        """Return how many of a rule's trainings that decide verdicts have failed."""
         picked = {
-            (architecture_key(version.of(rule, share, seed).architecture), seed)
-            for share in version.shares
-            for seed in version.seed_range
+            (architecture_key(self.version.of(rule, share, seed).architecture), seed)
+            for share, seed in self._judged_pairs
         }
         return sum(
             record.failure is not None and (architecture_key(record.trial.architecture), record.trial.seed) in picked
             for record in self.records
         )
+
+    @property
+    def _judged_pairs(self) -> list[tuple[float, int]]:
+        """Budgets and seeds that decide verdicts."""
+        judged = self.version.judged
+        return [(share, seed) for share in judged.shares for seed in self.version.seed_range[: judged.seeds]]
 
     def _rivals(self) -> list[str]:
         """Return the other rules, the habit first."""
@@ -270,19 +330,27 @@ class Validation:
             "budget": first.budget,
             "macs": float(np.mean([choice.macs for choice in built])) if built else math.nan,
             "params": float(np.mean([choice.params for choice in built])) if built else math.nan,
+            **{
+                name: float(np.mean([choice.factors[name] for choice in built])) if built else math.nan
+                for name in FACTOR_NAMES
+            },
+            "extrapolated": first.extrapolated,
             "architecture": architecture_key(first.architecture) if same and built else "",
             "seeds": len(own),
             "top1": own["top1"].mean(),
-            "test_top5": own["test_top5"].mean(),
             "expected": own["expected"].mean() if len(own) else math.nan,
         }
-        hits = {seed: one for (budget, seed), one in self.arms[first.rule].items() if budget == first.budget}
-        mean, low, high = interval(hits) if hits else (math.nan, math.nan, math.nan)
-        return {**row, "test_top1": mean, "test_top1_low": low, "test_top1_high": high, "missing": first.missing}
+        by_seed = dict(zip(own["seed"], own["trial"], strict=True))
+        for outcome, hits in (("test_top1", self._hits), ("test_top5", self._top5_hits)):
+            known = len(own) > 0 and all(trial in hits for trial in by_seed.values())
+            mean = own[outcome].mean()
+            ends = interval({seed: hits[one] for seed, one in by_seed.items()}) if known else (mean, math.nan, math.nan)
+            row |= dict(zip((outcome, f"{outcome}_low", f"{outcome}_high"), ends, strict=True))
+        return {**row, "missing": first.missing}
 
 
 _TRAINING_COLUMNS = [
-    "rule", "share", "budget", "macs", "seed", "trial", "top1", "top5", "test_top1", "test_top5",
+    "rule", "share", "budget", "macs", "seed", "trial", "judged", "top1", "top5", "test_top1", "test_top5",
     "expected", "expected_low", "expected_high",
 ]  # fmt: skip
 
@@ -293,7 +361,12 @@ _DIFFERENCE_COLUMNS = [
 
 
 def _verdict(found: Difference, p_corrected: float) -> str:
-    """Return the verdict of one of several comparisons, or of the primary one, whose p-value is not corrected (NaN)."""
+    """Return the verdict of one of several comparisons, or of the primary one, whose p-value is not corrected (NaN).
+
+    With one seed it is empty: chance was not measured.
+    """
+    if math.isnan(found.low):
+        return ""
     return "tie" if p_corrected >= LEVEL else found.verdict
 
 

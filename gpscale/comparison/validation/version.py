@@ -41,6 +41,7 @@ class Choice:
         top1, top1_low, top1_high: Validation top-1 that the study's surface expected of one training, and the ends of
             its 95 % interval, fractions; None where there is no architecture.
         missing: Why there is none; else empty.
+        extrapolated: Whether the budget lies beyond the Pareto set that the rule was learned from.
     """
 
     rule: str
@@ -55,11 +56,31 @@ class Choice:
     top1_low: float | None = None
     top1_high: float | None = None
     missing: str = ""
+    extrapolated: bool = False
 
     @property
     def key(self) -> tuple[str, float, int | None]:
         """What tells it from others."""
         return self.rule, self.share, self.seed
+
+
+@dataclasses.dataclass(frozen=True)
+class Begun:
+    """What a version was to train before any of its results were seen: its budgets and seeds alone decide verdicts.
+
+    Attributes:
+        shares, rules: As of the version.
+        seeds: How many.
+    """
+
+    shares: tuple[float, ...]
+    rules: tuple[str, ...]
+    seeds: int
+
+    @classmethod
+    def of(cls, version: Version) -> Self:
+        """Return all that a version trains."""
+        return cls(version.shares, version.rules, version.seeds)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +96,7 @@ class Version:
         choices: What is built.
         transfer: The other study whose rule is tried here, as its `name`, `base` and fingerprint of its `fit`; empty
             where there is none.
+        begun: What it trained when its first results came; None where that is all of it.
 
     Example:
         >>> from gpscale.run_dir import find_study
@@ -90,6 +112,22 @@ class Version:
     seeds: int
     choices: tuple[Choice, ...]
     transfer: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    begun: Begun | None = None
+
+    @property
+    def judged(self) -> Begun:
+        """What was asked for before any result was seen."""
+        return self.begun or Begun.of(self)
+
+    @property
+    def added(self) -> str:
+        """What was added after results were seen, in words; empty where nothing was."""
+        begun = self.judged
+        shares = [f"{share:g}" for share in self.shares if share not in begun.shares]
+        names = [name for name in self.rules if name not in begun.rules]
+        seeds = [str(seed) for seed in self.seed_range[begun.seeds :]]
+        parts = (("budgets", shares), ("rules", names), ("seeds", seeds))
+        return "; ".join(f"{what} {', '.join(values)}" for what, values in parts if values)
 
     @property
     def seed_range(self) -> range:
@@ -120,8 +158,11 @@ class Version:
     @classmethod
     def _from_dict(cls, stored: Mapping[str, Any]) -> Self:
         values = {key: value for key, value in stored.items() if key != "schema"}
-        choices = tuple(Choice(**choice) for choice in values["choices"])
-        return cls(**{**values, "choices": choices, "shares": tuple(values["shares"]), "rules": tuple(values["rules"])})
+        choices = tuple(Choice(**choice) for choice in values.pop("choices"))
+        begun = values.pop("begun", None)
+        shares, rules_ = tuple(values.pop("shares")), tuple(values.pop("rules"))
+        own = Begun(tuple(begun["shares"]), tuple(begun["rules"]), begun["seeds"]) if begun else None
+        return cls(**values, shares=shares, rules=rules_, choices=choices, begun=own)
 
 
 def plan_version(
@@ -140,14 +181,14 @@ def plan_version(
         shares: Budgets as shares of the base's MACs; None for those of the latest version, or the defaults.
         names: Rules; None as for `shares`.
         seeds: Trainings of each choice; None as for `shares`. Never fewer than there are.
-        new: Begin a new version, though the latest one could go on.
+        new: Begin a new version, though the latest one could go on; never with picks that an earlier one has.
         transfer: Another study, whose rule is compared as `transferred`; None for that of the latest version, if any.
 
     Raises:
         BudgetError: There is nothing to compare at a budget.
         FitError: The study has no rule, nor has the other; or there is no other where one is needed.
         RunDirError: It has not been fitted; or it has changed since the latest version, which is asked for more; or
-            that was begun with the rule of yet another study.
+            that was begun with the rule of yet another study; or it has not changed, and a new version is asked for.
         UnitError: A number is not legal.
         UnknownNameError: There is no such rule.
 
@@ -164,11 +205,14 @@ def plan_version(
     if ground.gp is None:
         raise FitError(f"A validation needs a study with a rule. {run.path} has none: {study.facts['rule_missing']}")
     before = run.validations()
-    latest = Version.read(before[-1]) if before and not new else None
+    versions = [Version.read(old) for old in before]
+    latest = versions[-1] if before and not new else None
     if latest is None:
         used = {record.trial.seed for record in [*run.records(), *(one for old in before for one in old.records())]}
         empty = Version(fingerprint, (), (), max(used) + 1, 0, (), _described(other))
         wanted = _grown(empty, shares or DEFAULT_SHARES, names or DEFAULT_RULES, seeds or DEFAULT_SEEDS, ground)
+        for directory, old in zip(before, versions, strict=True):
+            _check_new(directory, old, wanted)
         return run.next_validation(), wanted
     if other is not None and latest.transfer not in ({}, _described(other)):
         before_it = latest.transfer
@@ -184,7 +228,27 @@ def plan_version(
             f"All picks of a version come from the same fit. {before[-1].path} was begun with another fit of the "
             "study, and is asked for more. Ask for what it has, or begin another version with --new."
         )
-    return before[-1], wanted
+    seen = any(record.result is not None for record in before[-1].records())
+    begun = latest.judged if seen else None
+    return before[-1], dataclasses.replace(wanted, begun=None if begun == Begun.of(wanted) else begun)
+
+
+def _check_new(directory: RunDir, old: Version, wanted: Version) -> None:
+    """Refuse a version whose picks have met the test images in an earlier one: further seeds until one wins.
+
+    Raises:
+        RunDirError: It has such picks.
+    """
+    if (old.study, old.transfer) != (wanted.study, wanted.transfer):
+        return
+    met = {choice.key for choice in old.choices if choice.rule != _DRAWS and not choice.missing}
+    again = [choice for choice in wanted.choices if choice.key in met]
+    if again:
+        picks = ", ".join(f"{choice.rule} at {choice.share:g}" for choice in again)
+        raise RunDirError(
+            f"A new version has new picks: what a fit builds meets the test images once. {directory.path} has the same "
+            f"fit and the same picks ({picks}). Leave --new out to go on with it, or grow the study first."
+        )
 
 
 def _grown(version: Version, shares: Iterable[float], names: Sequence[str], seeds: int, ground: Ground) -> Version:
@@ -236,7 +300,18 @@ def _choose(name: str, share: float, seed: int | None, ground: Ground) -> Choice
     architecture = json.loads(json.dumps(found.built.architecture.to_dict()))
     factors = dict(zip(FACTOR_NAMES, found.built.factors.tolist(), strict=True))
     return Choice(
-        name, share, budget, seed, architecture, found.built.macs, found.built.params, factors, mean, low, high
+        rule=name,
+        share=share,
+        budget=budget,
+        seed=seed,
+        architecture=architecture,
+        macs=found.built.macs,
+        params=found.built.params,
+        factors=factors,
+        top1=mean,
+        top1_low=low,
+        top1_high=high,
+        extrapolated=found.extrapolated,
     )
 
 

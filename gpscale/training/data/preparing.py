@@ -65,24 +65,27 @@ def prepare_store(config: DataConfig, directory: Path, max_pixels: int, *, test:
     train, validation = split_labels(source.labels[:count], source.class_names, config)
     # images that no part uses are neither decoded nor stored
     tested = np.arange(count, len(source.labels))
-    used = np.concatenate([np.union1d(train, validation), tested])
+    searched = np.union1d(train, validation)
+    used = np.concatenate([searched, tested])
     train, validation, tested = (np.searchsorted(used, part) for part in (train, validation, tested))
     side = config.stored_pixels or _common_side(source, used) or max_pixels
     mapped = len(used) * side * side * 3 <= config.memory_cap
     mode = "mapped" if mapped else "files" if source.files is not None else "packed"
     directory.mkdir(parents=True, exist_ok=True)
     meta_file.unlink(missing_ok=True)
-    scan = _Scan(source, used, side, np.isin(np.arange(len(used)), train))
+    scan = _Scan(source, used, side, np.isin(np.arange(len(used)), train), len(searched))
     _write_images(scan, mode, directory)
+    labels = source.labels[used]
     with atomic_file(directory / SPLIT_FILE) as file:
-        np.savez(file, labels=source.labels[used], train=train, validation=validation, test=tested)
+        np.savez(file, labels=labels, train=train, validation=validation, test=tested)
     meta = {
         "schema": SCHEMA,
         "key": key,
         "mode": mode,
         "side": side,
         "class_names": list(source.class_names),
-        "fingerprint": _fingerprint(scan.digest.digest(), (source.labels[used], train, validation, tested), side),
+        "fingerprint": _fingerprint(scan.digest.digest(), (labels, train, validation, tested), side),
+        "search_fingerprint": _fingerprint(scan.searched_digest, (labels[: len(searched)], train, validation), side),
         "mean": scan.mean().tolist(),
         "std": scan.std().tolist(),
         "split_file": SPLIT_FILE,
@@ -111,11 +114,20 @@ def remove_store(directory: Path) -> None:
 
 
 class _Scan:
-    """One pass over the images in use: decodes in threads, gathers digest, mean and standard deviation."""
+    """One pass over the images in use: decodes in threads, gathers digests, mean and standard deviation.
 
-    def __init__(self, source: Source, used: NDArray[np.int64], side: int, in_train: NDArray[np.bool_]) -> None:
+    Attributes:
+        digest: Of all images in use.
+        searched_digest: Of the first `searched` of them alone, those that train and validate, once they have passed.
+    """
+
+    def __init__(
+        self, source: Source, used: NDArray[np.int64], side: int, in_train: NDArray[np.bool_], searched: int
+    ) -> None:
         self.source, self.used, self.side, self.in_train = source, used, side, in_train
         self.digest = hashlib.sha256()
+        self.searched_digest = b""
+        self._passed, self._searched = 0, searched
         # integer sums are exact, so that the result does not depend on the order of summation
         self._sum = np.zeros(3, np.int64)
         self._squares = np.zeros(3, np.int64)
@@ -177,6 +189,9 @@ class _Scan:
         for item in items:
             content = item if isinstance(item, bytes) else repr(item.shape).encode() + item.tobytes()
             self.digest.update(hashlib.sha256(content).digest())
+            self._passed += 1
+            if self._passed == self._searched:
+                self.searched_digest = self.digest.digest()
         # a histogram needs no copy of the pixels in a wider type
         values = np.arange(256, dtype=np.int64)
         for channel in range(3):

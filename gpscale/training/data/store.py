@@ -35,6 +35,7 @@ class ImageStore:
     Attributes:
         class_names: C names.
         fingerprint: 64 hexadecimal digits: a digest of the source's images, the split, and the stored size.
+        search_fingerprint: The fingerprint that a store without the test images has: what a sweep on them is known by.
         labels: int64 (N,), 0 to C-1.
         train_indices: int64, ascending; places in the store.
         validation_indices: int64, ascending; places in the store, none of them in `train_indices`.
@@ -47,6 +48,7 @@ class ImageStore:
 
     class_names: tuple[str, ...]
     fingerprint: str
+    search_fingerprint: str
     labels: Indices
     train_indices: Indices
     validation_indices: Indices
@@ -90,6 +92,8 @@ class ImageStore:
             return cls(
                 class_names=tuple(meta["class_names"]),
                 fingerprint=meta["fingerprint"],
+                # those of earlier versions have none, and most of them no test images
+                search_fingerprint=meta.get("search_fingerprint", meta["fingerprint"]),
                 labels=split["labels"],
                 train_indices=split["train"],
                 validation_indices=split["validation"],

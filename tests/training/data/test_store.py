@@ -318,6 +318,28 @@ def test_test_images_are_a_part_of_their_own_and_change_nothing_of_the_others(tm
         assert torch.equal(own, its)
     assert (store.mean, store.std, store.class_names) == (plain.mean, plain.std, plain.class_names)
     assert store.fingerprint != plain.fingerprint
+    assert store.search_fingerprint == plain.search_fingerprint == plain.fingerprint
+
+
+def test_other_test_images_do_not_change_by_which_fingerprint_a_sweep_is_known(tmp_path):
+    write_folder(tmp_path / "in" / "train")
+    write_folder(tmp_path / "in" / "test")
+    data = folder(tmp_path / "in", stored_pixels=8)
+    first = ImageStore.prepare(data, tmp_path / "first", max_pixels=8, test=True)
+    (tmp_path / "in" / "test" / "cat" / "00000.png").write_bytes(encoded(picture(999)))
+    tested = ImageStore.prepare(data, tmp_path / "tested", max_pixels=8, test=True)
+    assert (tested.search_fingerprint, tested.fingerprint != first.fingerprint) == (first.search_fingerprint, True)
+    (tmp_path / "in" / "train" / "cat" / "00000.png").write_bytes(encoded(picture(999)))
+    trained = ImageStore.prepare(data, tmp_path / "trained", max_pixels=8, test=True)
+    assert trained.search_fingerprint != first.search_fingerprint
+
+
+def test_a_store_that_an_earlier_version_has_made_has_one_fingerprint(tmp_path):
+    made = ImageStore.prepare(DataConfig(train_images=100), tmp_path, max_pixels=8)
+    meta = json.loads((tmp_path / "meta.json").read_text())
+    del meta["search_fingerprint"]
+    (tmp_path / "meta.json").write_text(json.dumps(meta))
+    assert ImageStore.open(tmp_path).search_fingerprint == made.fingerprint
 
 
 def test_a_store_without_test_images_has_the_fingerprint_that_it_always_had(tmp_path):
