@@ -111,6 +111,9 @@ class FastViT(ScaledFamily[PublishedFastViT]):
         from functools import partial
 
         from timm.models.fastvit import FastVit, RepConditionalPosEnc
+        from torch import nn
+
+        from gpscale.networks.skipping import SkippingPointwise
 
         attention = architecture.vit_blocks[0]
         position = partial(RepConditionalPosEnc, spatial_shape=(7, 7))
@@ -122,7 +125,11 @@ class FastViT(ScaledFamily[PublishedFastViT]):
             pos_embs=cast(Any, (None, None, None, position if attention else None)),
             num_classes=num_classes,
         )
-        return cast("nn.Module", model)
+        for layer in [*model.modules()]:
+            for name, child in layer.named_children():
+                if isinstance(child, nn.Conv2d) and child.kernel_size == (1, 1) and child.stride != (1, 1):
+                    setattr(layer, name, SkippingPointwise.of(child))
+        return model
 
 
 def _count_feed_forward(tally: Tally, channels: Integers, ratio: int, times: Integers) -> None:

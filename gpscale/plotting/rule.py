@@ -85,11 +85,12 @@ def plot_rule(study: StudyLike, figure: Figure | SubFigure | None = None, column
     """
     check_columns(columns)
     table, rule = rule_data(study), study.rule
+    beyond = "; dashed: extrapolated" if table["extrapolated"].any() else ""
     with style():
         figure = figure or new_figure(columns, _HEIGHTS[columns])
         caption(
             figure,
-            f"{study.name}: {rule.follows}, and the rule, dashed where it extrapolates; 95 % band: {rule.band_from}",
+            f"{study.name}: rule fitted to {rule.follows}; 95 % band: {rule.band_from}{beyond}",
         )
         rows, across = _PANELS[columns]
         panels = figure.subplots(rows, across, squeeze=False)
