@@ -183,7 +183,8 @@ def _readers(run: RunDir) -> Iterator[tuple[Path, Callable[[], object], str]]:
     for outcome in OUTCOMES:
         file = run.surface_file(outcome)
         yield file, lambda file=file: Surface.from_dict(read_json(file)), _FIT_AGAIN  # type: ignore[misc]
-    yield run.rule_file, lambda: GPRule.from_dict(read_json(run.rule_file)), _FIT_AGAIN
+    for file in (run.rule_file, run.trials_rule_file):
+        yield file, lambda file=file: GPRule.from_dict(read_json(file)), _FIT_AGAIN  # type: ignore[misc]
     yield (
         run.fidelity_file,
         lambda: read_json(run.fidelity_file)["trials"],

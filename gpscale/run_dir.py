@@ -4,7 +4,7 @@
       sweep.yaml provenance.json
       trials/<trial id>/record.json  curve.csv  checkpoint.pt (while training)  log.txt
       images/                        the decoded images, shared by the workers; absent from a shipped study
-      study.json surfaces/ pareto.csv rule.json figures/ card.md
+      study.json surfaces/ pareto.csv rule.json rule_of_trials.json figures/ card.md
       diagnostics.json regret.json   what `gpscale diagnose` and `gpscale regret` found, and of which fit
       fidelity/                      a run directory of its own: some of the trials, trained for longer; fidelity.json
       validations/<number>/          the same for picks of several rules, scored on the test images; validation.json
@@ -187,6 +187,11 @@ class RunDir:
     def rule_file(self) -> Path:
         """The fitted scaling rule."""
         return self.path / "rule.json"
+
+    @property
+    def trials_rule_file(self) -> Path:
+        """The scaling rule that follows the trials' Pareto set, where `rule.json` is another."""
+        return self.path / "rule_of_trials.json"
 
     @property
     def pareto_file(self) -> Path:

@@ -14,6 +14,8 @@ from gpscale.errors import BudgetError, FitError, OutOfRangeError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.rules import Built, Ground, Measured, Pick
 from gpscale.rules.fitted import Transferred
+from gpscale.rules.gp_rule import GPRule
+from gpscale.run_dir import read_stored
 from gpscale.study import Study
 from gpscale.trial import architecture_key
 from gpscale.units import Z95
@@ -44,7 +46,19 @@ def ground_of(study: Study, transfer: Study | None = None) -> Ground:
         top1=finished["top1"].to_numpy(dtype=np.float64),
     )
     gp = None if study.facts["rule_missing"] else study.rule
-    return Ground(study.space, gp, study.joint_surface(), trials, transfer.rule if transfer else None)
+    return Ground(
+        space=study.space,
+        gp=gp,
+        surface=study.joint_surface(),
+        trials=trials,
+        transferred=transfer.rule if transfer else None,
+        of_trials=gp if gp and gp.source == "trials" else _stored_rule_of_trials(study),
+    )
+
+
+def _stored_rule_of_trials(study: Study) -> GPRule | None:
+    file = study.run.trials_rule_file
+    return read_stored(file, "a scaling rule", GPRule.from_dict) if file.exists() else None
 
 
 def try_pick(name: str, ground: Ground, budget: int, seed: int = 0) -> Pick | str:

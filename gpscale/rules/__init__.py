@@ -2,7 +2,7 @@
 
 >>> from gpscale.rules import names
 >>> names()[:4]
-['rule', 'surface', 'surface_low', 'transferred']
+['rule', 'surface', 'surface_low', 'rule_of_trials']
 """
 
 # in the order in which tables show them

@@ -60,6 +60,7 @@ class Ground:
         surface: The study's joint surface of top-1; None where it has none.
         trials: The study's finished trials; None where only the space is known.
         transferred: The rule of another study, of another base or other images; None where none is given.
+        of_trials: The study's map that follows the Pareto set of its trials; None where it has none.
 
     Example:
         >>> Ground(SearchSpace.enumerate("mobilevitv2_050@64", num_classes=10)).gp is None
@@ -71,6 +72,7 @@ class Ground:
     surface: Surface | None = None
     trials: Measured | None = None
     transferred: GPRule | None = None
+    of_trials: GPRule | None = None
 
     def require_gp(self) -> GPRule:
         """Return `gp`.
@@ -101,6 +103,16 @@ class Ground:
         if self.trials is None:
             raise FitError("A pick among trials needs a study with finished trials. There is none. Take another study.")
         return self.trials
+
+    def require_of_trials(self) -> GPRule:
+        """Return `of_trials`.
+
+        Raises:
+            FitError: The study has none.
+        """
+        if self.of_trials is None:
+            raise FitError("The rule of the trials needs a study with one. This one has none. Fit it again.")
+        return self.of_trials
 
     def require_transferred(self) -> GPRule:
         """Return `transferred`.

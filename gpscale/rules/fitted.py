@@ -56,6 +56,22 @@ class BySurfaceLow:
 
 @register
 @dataclasses.dataclass(frozen=True)
+class RuleOfTrials:
+    """The map from c to factors that follows the trials of the Pareto set.
+
+    Source: section 4.4 of the method paper.
+    """
+
+    name: ClassVar[str] = "rule_of_trials"
+    title: ClassVar[str] = "rule of the trials (method paper)"
+
+    def propose(self, ground: Ground, budget: int, generator: np.random.Generator | None = None) -> Proposal:
+        """Return what that map predicts at the budget's c."""
+        return _predicted(ground.require_of_trials(), ground.space, budget)
+
+
+@register
+@dataclasses.dataclass(frozen=True)
 class Transferred:
     """The map from c to factors of another study, applied to this one's base: factors are relative, so that it can be.
 

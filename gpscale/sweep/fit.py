@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def fit_run(run: RunDir, config: SweepConfig | None = None, *, figures: bool = T
     """Fit everything that a study holds on its finished trials, and store it beside them.
 
     Args:
-        run: A run directory with trials; `study.json`, `surfaces/`, `pareto.csv`, `rule.json` and `figures/` are
+        run: A run directory with trials; `study.json`, `surfaces/`, `pareto.csv`, `rule*.json` and `figures/` are
             written anew.
         config: Its sweep; None reads it from the directory.
         figures: Draw the figures too.
@@ -159,6 +160,7 @@ def _fit_pareto_and_rule(
     facts["pareto"], facts["rule_missing"] = None, ""
     run.pareto_file.unlink(missing_ok=True)
     run.rule_file.unlink(missing_ok=True)
+    run.trials_rule_file.unlink(missing_ok=True)
     if config.sampler.make().fixed_macs:
         facts["rule_missing"] = f"sampler {config.sampler.name!r} holds MACs fixed, so there is nothing to trade."
         return
@@ -171,6 +173,12 @@ def _fit_pareto_and_rule(
         write_json(run.rule_file, find_rule(finished, config, surface, study.num_classes).to_dict())
     except FitError as error:
         facts["rule_missing"] = str(error)
+        return
+    if config.fit.rule_from != "trials":
+        # a rival of the study's own rule; too few trials for one are no fault of the study
+        with contextlib.suppress(FitError):
+            rule = _rule_of_trials(finished, config, surface, study.num_classes, config.fit.bootstrap)
+            write_json(run.trials_rule_file, rule.to_dict())
 
 
 def find_rule(
@@ -188,21 +196,30 @@ def find_rule(
     Raises:
         FitError: There is too little to fit a rule to.
     """
-    settings = selection_settings(config, 1 / num_classes)
     count = config.fit.bootstrap if bootstrap is None else bootstrap
-    c = finished["c"].to_numpy(dtype=np.float64)
     if config.fit.rule_from == "trials":
-        factors = finished[list(FACTOR_NAMES)].to_numpy(dtype=np.float64)
-        return fit_rule(
-            c, factors, chosen_by(finished, config, surface), **settings, seed=config.fit.seed, bootstrap=count
-        )
+        return _rule_of_trials(finished, config, surface, num_classes, count)
+    c = finished["c"].to_numpy(dtype=np.float64)
     return fit_rule_to_surface(
         surface,
         config.search_space(num_classes),
         (float(c.min()), float(c.max())),
-        band=settings["band"],
+        band=(config.band.low, config.band.high),
         seed=config.fit.seed,
         draws=count,
+    )
+
+
+def _rule_of_trials(
+    finished: pd.DataFrame, config: SweepConfig, surface: Surface, num_classes: int, bootstrap: int
+) -> GPRule:
+    return fit_rule(
+        finished["c"].to_numpy(dtype=np.float64),
+        finished[list(FACTOR_NAMES)].to_numpy(dtype=np.float64),
+        chosen_by(finished, config, surface),
+        **selection_settings(config, 1 / num_classes),
+        seed=config.fit.seed,
+        bootstrap=bootstrap,
     )
 
 

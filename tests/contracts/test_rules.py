@@ -12,7 +12,7 @@ from gpscale.study import Study
 OPEN = {"width_as_is"}
 """Rules whose budget no search closes."""
 SHARES = (0.25, 0.5, 0.75, 1.0)
-NEED_A_STUDY = {"rule", "surface", "surface_low", "transferred", "best_trial"}
+NEED_A_STUDY = {"rule", "surface", "surface_low", "rule_of_trials", "transferred", "best_trial"}
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def test_the_rule_is_solid_over_the_pareto_set_and_dashed_beyond(study: Syntheti
 def test_the_caption_says_what_the_band_is(study: SyntheticStudy) -> None:
     assert "95 % band: GP and bootstrap over trials" in plot_rule(study).get_suptitle().replace("\n", " ")
     plain = dataclasses.replace(study, fitted_rule=dataclasses.replace(study.rule, bootstrap=0))
-    assert plot_rule(plain).get_suptitle().replace("\n", " ").endswith("95 % band: GP")
+    assert "95 % band: GP; dashed: extrapolated" in plot_rule(plain).get_suptitle().replace("\n", " ")
 
 
 @pytest.mark.parametrize("columns", [1, 2])

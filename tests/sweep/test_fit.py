@@ -25,7 +25,7 @@ GRID: dict[str, Any] = {
     "sampler": {"name": "grid", "factors": ["resolution", "width"], "shape": [4, 4], "tolerance": 0.1},
 }
 FITS = {"study.json", "surfaces/top1.json", "surfaces/top5.json"}
-OF_THE_RULE = {"pareto.csv", "rule.json"}
+OF_THE_RULE = {"pareto.csv", "rule.json", "rule_of_trials.json"}
 
 
 def fits_of(run: RunDir) -> set[str]:
@@ -76,7 +76,7 @@ def test_a_grid_gives_a_surface_of_its_two_factors_and_no_rule(tmp_path: Path) -
 
 
 def test_too_few_pareto_points_leave_surfaces_and_pareto_set_and_say_why_there_is_no_rule(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "few", trials=8)
+    run = write_run(tmp_path / "few", trials=8, fit={"rule_from": "trials"})
     study = fit_run(run)
     assert "at least 3 distinct MACs. Got 2" in study.facts["rule_missing"]
     assert fits_of(run) == FITS | {"pareto.csv"} | figures("front", "surface", "line", "iso_macs")
@@ -84,6 +84,26 @@ def test_too_few_pareto_points_leave_surfaces_and_pareto_set_and_say_why_there_i
     with pytest.raises(FitError, match="at least 3 distinct MACs"):
         _ = study.rule
     assert study.summary()["recommendations"] == []
+
+
+def test_the_rule_follows_what_the_sweep_says_and_that_of_the_trials_is_kept_beside_it(tmp_path: Path) -> None:
+    settings = {**SOBOL, "trials": 16}
+    run = write_run(tmp_path / "surface", **settings)
+    study = fit_run(run, figures=False)
+    other = write_run(tmp_path / "trials", **{**settings, "fit": {**settings["fit"], "rule_from": "trials"}})
+    by_trials = fit_run(other, figures=False)
+    assert (study.rule.source, by_trials.rule.source) == ("surface", "trials")
+    assert json.loads(run.trials_rule_file.read_text()) == json.loads(other.rule_file.read_text())
+    assert not other.trials_rule_file.exists()
+    np.testing.assert_array_equal(by_trials.rule.pareto_c, by_trials.pareto["c"])
+    assert len(study.rule.pareto_c) > len(by_trials.rule.pareto_c)
+
+
+def test_too_few_trials_for_the_rule_of_the_trials_leave_the_other(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "few", trials=8)
+    assert fit_run(run, figures=False).facts["rule_missing"] == ""
+    assert run.rule_file.exists()
+    assert not run.trials_rule_file.exists()
 
 
 def test_trials_below_the_floor_leave_surfaces_alone(tmp_path: Path) -> None:

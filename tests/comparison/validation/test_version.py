@@ -179,7 +179,7 @@ def test_a_budget_that_nothing_can_be_built_for_is_refused_and_not_kept(study: R
 
 
 def test_a_study_without_a_rule_cannot_be_validated(tmp_path: Path) -> None:
-    run = write_study(tmp_path / "study", trials=8, fit={"pareto_share": 0.1, "bootstrap": 5})
+    run = write_study(tmp_path / "study", trials=8, fit={"pareto_share": 0.1, "bootstrap": 5, "rule_from": "trials"})
     fit_run(run, figures=False)
     with pytest.raises(FitError, match="needs a study with a rule"):
         plan_version(run, None, None, None)
