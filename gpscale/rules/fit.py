@@ -121,7 +121,7 @@ def assemble(
             a band that is the GP's alone.
         c_range: Where the rule holds.
         seed: Fixes the restarts of the optimiser.
-        source: What the Pareto set was chosen from.
+        source: What the Pareto set was chosen from, as in `GPRule`.
     """
     table = np.geomspace(*c_range, _TABLE_ROWS)
     table[[0, -1]] = c_range

@@ -15,7 +15,7 @@ from gpscale.units import Z95
 FloatArray = npt.NDArray[np.float64]
 
 Source = Literal["surface", "trials"]
-"""What a Pareto set was chosen from: the whole space, by the joint surface; or the finished trials."""
+"""What a rule follows: the best of the whole space at each budget, by the joint surface; or the trials' Pareto set."""
 
 _ROUNDING = 1e-9
 """Relative tolerance at the ends of the range: MACs / base MACs may have been divided twice."""
@@ -46,17 +46,17 @@ class RulePrediction:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GPRule:
-    """Factors as log-linear functions of c plus GP residuals, learned from a Pareto set (`rules.fit`).
+    """Factors as log-linear functions of c plus GP residuals, learned from good architectures (`rules.fit`).
 
     Attributes:
         c: Reduction factors of the table's g rows, (g,) float64, ascending, evenly spaced in log c over `c_range`.
         log_mean: Natural logarithms of the factors there, (g, 4) float64.
         log_std: Their standard deviations, (g, 4) float64, > 0.
         intercept, slope: a and b of log factor = a + b log c, (4,) float64 each.
-        pareto_c: Reduction factors of the Pareto set, of the surface or of the trials, (k,) float64, ascending.
+        pareto_c: Reduction factors of the architectures that it follows, (k,) float64, ascending.
         pareto_factors: Its realised factors, (k, 4) float64.
         bootstrap: Draws of the surface, or resamples of the trials, behind `log_std`.
-        source: What the Pareto set was chosen from.
+        source: What these are.
 
     Example:
         >>> from gpscale.run_dir import find_study, read_json

@@ -1,9 +1,9 @@
 """Fit the scaling rule to what the joint surface expects to be best at each budget.
 
 The method paper follows the finished trials of the Pareto set: few, each with the luck of one training. The joint
-surface has seen all trials, and can be asked for any architecture, so the points of the rule are here the surface's own
-Pareto set: at budgets evenly spaced in log c, the architecture of the space that it expects most of among those that
-use the budget. Trend and GP residual are then fitted as in `rules.fit`.
+surface has seen all trials, and can be asked for any architecture. So the rule follows here, at budgets evenly spaced
+in log c, the architecture of the space that it expects most of among those that use the budget. Trend and GP residual
+are then fitted as in `rules.fit`.
 
 What the trials leave open is drawn: each draw of the surface's posterior has best architectures of its own, to which
 the rule is fitted again, and their spread is the `s_boot` of `rules.fit`. A draw is made at those `_KEPT` architectures
@@ -26,8 +26,7 @@ from gpscale.search_space import BUDGET_SHARE, SearchSpace
 from gpscale.surrogate.surface import Surface
 
 BUDGETS = 25
-"""At which the surface is asked. Over c 0.2 to 1.1 they are 7 % apart, more than the 3 % that may be left unused, so
-that no architecture is asked about twice."""
+"""At which the surface is asked: over c 0.2 to 1.1 they are 7 % apart."""
 
 _KEPT = 40
 _OPTIMISM = 2.0
@@ -43,13 +42,13 @@ def fit_rule_to_surface(
     seed: int = 0,
     draws: int = 200,
 ) -> GPRule:
-    """Find the surface's Pareto set and fit the rule to it.
+    """Find the best architecture of each budget and fit the rule to them.
 
     Args:
         surface: The joint surface.
         space: The architectures to choose from.
         c_range: Lowest and highest reduction factor of the finished trials; the rule holds there.
-        band: Lowest and highest reduction factor that a point may have.
+        band: Lowest and highest reduction factor of a budget.
         seed: Fixes the draws and the restarts of the optimiser.
         draws: Of the surface's posterior, >= 0; with 0 the band is the GP's alone.
 
@@ -66,18 +65,13 @@ def fit_rule_to_surface(
         raise FitError(f"`draws` must be 0 or more. Got {draws}. The default is 200.")
     low, high = max(band[0], c_range[0]), min(band[1], c_range[1])
     slices = _budgets(space, low, high)
-    if not slices:
+    if len(slices) < MIN_PARETO_POINTS:
         raise FitError(
-            f"A rule needs architectures between c = {low:.3g} and {high:.3g}. The space has none. Widen `space`."
+            f"A rule needs architectures for at least {MIN_PARETO_POINTS} budgets between c = {low:.3g} and "
+            f"{high:.3g}. The space has some for {len(slices)}. Widen `space`, or run trials over a wider range of c."
         )
     found = [surface.predict(space.factors[rows]) for rows in slices]
     best = np.array([rows.start + int(np.argmax(at.mean)) for rows, at in zip(slices, found, strict=True)])
-    points = best[_rising(np.array([at.mean.max() for at in found]))]
-    if len(points) < MIN_PARETO_POINTS:
-        raise FitError(
-            f"A rule needs at least {MIN_PARETO_POINTS} budgets with a better architecture than those below. Got "
-            f"{len(points)} of {len(slices)} between c = {low:.3g} and {high:.3g}. Run more trials, or widen the band."
-        )
     replicates = None
     if draws:
         likely = [
@@ -85,21 +79,22 @@ def fit_rule_to_surface(
             for rows, at in zip(slices, found, strict=True)
         ]
         replicates = _drawn(surface, space, likely, draws, np.random.default_rng(seed))
-    return assemble(space.c[points], space.factors[points], replicates, c_range=c_range, seed=seed, source="surface")
+    return assemble(space.c[best], space.factors[best], replicates, c_range=c_range, seed=seed, source="surface")
 
 
 def _budgets(space: SearchSpace, low: float, high: float) -> list[slice]:
-    """Return the rows of the space that use each budget; budgets that nothing uses are left out."""
-    ratios = np.geomspace(low / BUDGET_SHARE, high, BUDGETS) if low / BUDGET_SHARE < high else np.array([high])
-    last = np.searchsorted(space.macs, ratios * space.base_macs, side="right")
-    first = np.searchsorted(space.macs, BUDGET_SHARE * ratios * space.base_macs, side="left")
-    return [slice(int(start), int(stop)) for start, stop in zip(first, last, strict=True) if start < stop]
+    """Return the rows of the space that use each budget; budgets that nothing uses are left out.
 
-
-def _rising(expected: FloatArray) -> npt.NDArray[np.int64]:
-    """Return the places of the values that are above all before them, which no smaller budget dominates."""
-    before = np.maximum.accumulate(np.concatenate([[-np.inf], expected[:-1]]))
-    return np.flatnonzero(expected > before)
+    So are those that share architectures with the one below, where the range is narrow: no architecture counts twice.
+    """
+    slices: list[slice] = []
+    for ratio in np.geomspace(low / BUDGET_SHARE, high, BUDGETS) if low / BUDGET_SHARE < high else ():
+        budget = ratio * space.base_macs
+        first = int(np.searchsorted(space.macs, BUDGET_SHARE * budget, side="left"))
+        last = int(np.searchsorted(space.macs, budget, side="right"))
+        if (slices[-1].stop if slices else 0) <= first < last:
+            slices.append(slice(first, last))
+    return slices
 
 
 def _drawn(

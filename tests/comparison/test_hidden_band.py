@@ -61,8 +61,9 @@ def test_what_is_hidden_does_not_reach_the_rule(tmp_path: Path) -> None:
     assert found[0]["at"] != found[1]["at"]
 
 
-def test_too_few_trials_outside_the_band_leave_no_rule(fitted: Study) -> None:
-    found = leave_band_out(fitted, 0.26, 1.05)
+def test_too_few_trials_outside_the_band_leave_no_rule(tmp_path: Path) -> None:
+    study = fit_run(write_run(tmp_path / "known", fit={"rule_from": "trials"}), figures=False)
+    found = leave_band_out(study, 0.26, 1.05)
     assert "A rule needs a Pareto set" in found["missing"]
     assert found["at"] == found["points"] == []
     assert found["verdict"].startswith("Without the trials of c 0.26 to 1.05 there is no rule")

@@ -165,7 +165,7 @@ def test_both_parts_of_the_budget_panel_say_what_they_show(budget_drawn: tuple[F
     front, rule = (part.get_suptitle().replace("\n", " ") for part in budget_drawn[0].subfigs)
     assert "width alone, predicted, with the 95 % band of the surface" in front
     assert "diamond: what to build, predicted, with the 95 % interval of one training" in front
-    assert "Pareto set" in rule
+    assert "rule fitted to what the surface expects most of" in rule
 
 
 def test_the_prediction_of_a_budget_is_written_below_the_front(budget_drawn: tuple[Figure, list[Artist]]) -> None:
