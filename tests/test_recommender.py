@@ -132,7 +132,12 @@ def test_a_base_of_ones_own_can_be_named(fitted: Study) -> None:
 
 def test_beyond_the_pareto_points_a_recommendation_is_marked_extrapolated(tmp_path: Path) -> None:
     # accuracy peaks at c = 0.6, so that nothing above it is worth its MACs
-    run = write_run(tmp_path / "peaked", trials=16, law=lambda c, factors: 0.7 - 0.1 * abs(np.log(c / 0.6)))
+    run = write_run(
+        tmp_path / "peaked",
+        trials=16,
+        law=lambda c, factors: 0.7 - 0.1 * abs(np.log(c / 0.6)),
+        fit={"rule_from": "trials"},
+    )
     study = fit_run(run, figures=False)
     assert study.rule.front_range[1] < 0.9
     assert study.recommend(budget(study, 0.45)).extrapolated is False

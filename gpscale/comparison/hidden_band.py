@@ -111,11 +111,11 @@ def _lost(ground: Ground, hidden: GPRule, ratios: Sequence[float]) -> list[Inter
         for one in (ground, dataclasses.replace(ground, gp=hidden))
     )
     mean, covariance = ground.require_surface().joint(np.stack([*own, *other]))
-    k = len(budgets)
-    contrasts = np.hstack([np.eye(k), -np.eye(k)])
+    # where both build the same, rounding must not make a loss or a gain of it
+    differ = np.diag([float(not np.array_equal(*pair)) for pair in zip(own, other, strict=True)])
+    contrasts = np.hstack([differ, -differ])
     contrasts = np.vstack([contrasts, contrasts.mean(axis=0)])
     values = contrasts @ mean
-    # the same architecture twice has no variance left, but for rounding
     variances = np.maximum(np.einsum("ij,jk,ik->i", contrasts, covariance, contrasts), 0.0)
     reaches = Z95 * np.sqrt(variances)
     return [
