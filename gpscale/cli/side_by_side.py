@@ -21,7 +21,7 @@ from gpscale.factors import FACTOR_NAMES, FACTOR_SYMBOLS
 from gpscale.report.comparison_card import (
     DIFFERENCES,
     cells,
-    difference_cells,
+    difference_row,
     failure_lines,
     header,
     missing_lines,
@@ -179,7 +179,7 @@ def _print_differences(comparison: Comparison) -> None:
     found = Table(*DIFFERENCES, box=None, header_style="bold")
     # those at single budgets, which only describe, are on the card
     for row in _records(comparison.differences[comparison.differences["budget"] == 0]):
-        found.add_row(*difference_cells(row))
+        found.add_row(*difference_row(row))
     console().print(found)
 
 

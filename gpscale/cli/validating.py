@@ -17,7 +17,7 @@ from gpscale.report.validation_card import (
     DIFFERENCES,
     EXTRAPOLATED,
     RESULTS,
-    difference_cells,
+    difference_row,
     result_cells,
     write_validation_card,
 )
@@ -137,7 +137,7 @@ def show(validation: Validation) -> None:
         print()
         found = Table(*DIFFERENCES, box=None, header_style="bold")
         for row in validation.differences.to_dict("records"):
-            found.add_row(*difference_cells(row))  # type: ignore[arg-type]
+            found.add_row(*difference_row(row))  # type: ignore[arg-type]
         console().print(found)
     if validation.table["extrapolated"].any():
         print(EXTRAPOLATED)

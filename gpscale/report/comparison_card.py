@@ -12,13 +12,14 @@ from gpscale.comparison.proportions import interval_of_share
 from gpscale.comparison.side_by_side import Comparison
 from gpscale.comparison.side_by_side.table import seed_intervals
 from gpscale.factors import FACTOR_NAMES, FACTOR_SYMBOLS
+from gpscale.report.differences import DIFFERENCE_COLUMNS, difference_cells
 from gpscale.report.making import core_hours, days, hardware_rows, recipe_rows
 from gpscale.report.markdown import bullets, table
 from gpscale.run_dir import write_atomically
 from gpscale.units import format_macs
 
 _FEW_SEEDS = 5
-DIFFERENCES = ("less", "budget", "points of test top-1", "p", "p, corrected", "won, tied, lost", "verdict")
+DIFFERENCES = ("less", *DIFFERENCE_COLUMNS)
 
 
 def comparison_card(comparison: Comparison) -> str:
@@ -37,7 +38,7 @@ def comparison_card(comparison: Comparison) -> str:
     if len(comparison.differences):
         parts += [
             f"## {comparison.first} less the others",
-            table(DIFFERENCES, [difference_cells(row) for row in _rows(comparison.differences)]),
+            table(DIFFERENCES, [difference_row(row) for row in _rows(comparison.differences)]),
             _how_compared(comparison),
         ]
     parts += ["## What each was scaled from", _scaled(comparison)]
@@ -89,19 +90,9 @@ def cells(row: dict[str, Any], *, by_processor: bool) -> list[str]:
     ]
 
 
-def difference_cells(row: dict[str, Any]) -> list[str]:
+def difference_row(row: dict[str, Any]) -> list[str]:
     """Return the cells of a difference, in the order of `DIFFERENCES`."""
-    known = not pd.isna(row["low"])
-    ends = f" ({100 * row['low']:+.2f} to {100 * row['high']:+.2f})" if known else ""
-    return [
-        row["theirs"],
-        format_macs(row["budget"]) if row["budget"] else "all",
-        f"{100 * row['mean']:+.2f}{ends}",
-        f"{row['p_value']:.2g}" if known else "-",
-        "-" if pd.isna(row["p_corrected"]) else f"{row['p_corrected']:.2g}",
-        f"{row['wins']}, {row['ties']}, {row['losses']}",
-        (row["verdict"] or "-") if known else "one seed",
-    ]
+    return [row["theirs"], *difference_cells(row)]
 
 
 def failure_lines(comparison: Comparison) -> list[str]:

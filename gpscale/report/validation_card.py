@@ -13,6 +13,7 @@ from gpscale import rules
 from gpscale.comparison.proportions import interval_of_share
 from gpscale.comparison.validation import Validation, Version
 from gpscale.factors import FACTOR_NAMES
+from gpscale.report.differences import DIFFERENCE_COLUMNS, difference_cells
 from gpscale.report.making import core_hours, days, hardware_rows, recipe_rows
 from gpscale.report.markdown import bullets, table
 from gpscale.run_dir import write_atomically
@@ -28,7 +29,7 @@ BUILT = (
     "move a factor that a rule holds, as width only's depths where no width alone uses it."
 )
 EXTRAPOLATED = "*: extrapolated, beyond the Pareto points that the rule was learned from."
-DIFFERENCES = ("ours less", "budget", "points of test top-1", "p", "p, corrected", "won, tied, lost", "verdict")
+DIFFERENCES = ("ours less", *DIFFERENCE_COLUMNS)
 
 
 def validation_card(validation: Validation) -> str:
@@ -46,7 +47,7 @@ def validation_card(validation: Validation) -> str:
     if len(validation.differences):
         parts += [
             "## Ours less the others",
-            table(DIFFERENCES, [difference_cells(row) for row in _rows(validation.differences)]),
+            table(DIFFERENCES, [difference_row(row) for row in _rows(validation.differences)]),
         ]
         parts.append(_how_compared(validation))
     parts += ["## How good the predictions were", _predictions(validation)]
@@ -99,19 +100,9 @@ def result_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def difference_cells(row: dict[str, Any]) -> list[str]:
+def difference_row(row: dict[str, Any]) -> list[str]:
     """Return the cells of a difference, in the order of `DIFFERENCES`."""
-    known = not pd.isna(row["low"])
-    ends = f" ({100 * row['low']:+.2f} to {100 * row['high']:+.2f})" if known else ""
-    return [
-        rules.get(row["theirs"]).title,
-        format_macs(row["budget"]) if row["budget"] else "all",
-        f"{100 * row['mean']:+.2f}{ends}",
-        f"{row['p_value']:.2g}" if known else "-",
-        "-" if pd.isna(row["p_corrected"]) else f"{row['p_corrected']:.2g}",
-        f"{row['wins']}, {row['ties']}, {row['losses']}",
-        (row["verdict"] or "-") if known else "one seed",
-    ]
+    return [rules.get(row["theirs"]).title, *difference_cells(row)]
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
