@@ -16,7 +16,8 @@ from pathlib import Path
 from gpscale import families
 from gpscale.errors import GpscaleError, RunDirError
 from gpscale.execution.base import detail_of
-from gpscale.run_dir import RunDir, read_json
+from gpscale.run_dir import RunDir
+from gpscale.stored import read_json
 from gpscale.training.curve import CURVE_FILE, read_curve
 from gpscale.trial import TrialRecord
 

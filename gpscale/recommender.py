@@ -20,8 +20,9 @@ from gpscale.errors import FitError, OutOfRangeError, UnitError, UnknownNameErro
 from gpscale.factors import Bounds, Factors
 from gpscale.families import Architecture, Base
 from gpscale.rules import GPRule, Ground, pick
-from gpscale.run_dir import RunDir, find_study, read_stored
+from gpscale.run_dir import RunDir, find_study
 from gpscale.search_space import SearchSpace
+from gpscale.stored import read_stored
 from gpscale.surrogate.surface import Surface
 from gpscale.units import Z95, format_macs, parse_macs
 
@@ -79,7 +80,7 @@ class Recommendation:
         study: Name of the study whose measurements decide.
         method: `"rule"`, `"surface"` or `"surface_low"`.
         transferred: The base is not the study's own, so the rule is applied where it was not measured.
-        extrapolated: The budget lies outside the study's Pareto points, though inside its trials.
+        extrapolated: The budget lies beyond the points that the study's rule was fitted to, though inside its trials.
         top1: Predicted top-1 on the study's validation images after the study's training; None where unknown.
         top1_reason: Why `top1` is None, else empty.
 
@@ -173,7 +174,7 @@ class Recommendation:
         if self.transferred:
             lines.append(("transferred", "the rule was measured on another base; its gain here is not measured"))
         if self.extrapolated:
-            lines.append(("extrapolated", "the budget lies outside the study's Pareto points"))
+            lines.append(("extrapolated", "the budget lies beyond the points that the rule was fitted to"))
         return lines
 
 
@@ -206,10 +207,10 @@ class FittedStudy:
         """Read the stored fits of a run directory.
 
         Raises:
-            RunDirError: It has not been fitted.
+            RunDirError: It has not been fitted, or by another version of gpscale.
             FitError: Its design gives no rule.
         """
-        facts = read_stored(run.study_file, "what a fit has found", dict)
+        facts = run.read_facts()
         if facts["rule_missing"]:
             raise FitError(
                 f"A recommendation needs a study with a rule. Study {run.name!r} has none: {facts['rule_missing']} "

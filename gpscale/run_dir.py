@@ -16,16 +16,15 @@ A shipped study is the same files without checkpoints and images.
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from gpscale.atomic import TEMPORARY_SUFFIX, atomic_file
-from gpscale.errors import GpscaleError, RunDirError, StorageError, UnknownNameError
+from gpscale.atomic import TEMPORARY_SUFFIX
+from gpscale.errors import RunDirError, StorageError, UnknownNameError
+from gpscale.stored import read_stored, write_json
 from gpscale.trial import TrialRecord
 
 SHIPPED_STUDIES = Path(__file__).parent / "shipped_studies"
@@ -33,80 +32,9 @@ DEFAULT_STUDY = "cifar10_96px"
 LOCK_FILE = ".lock"
 _LOCK_SECONDS = 0.5
 
-_T = TypeVar("_T")
-
-
-def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part.
-
-    Args:
-        path: File to write; its directory is made if absent.
-        content: Text (written as UTF-8) or bytes.
-        durable: As in `atomic_file`.
-
-    Raises:
-        StorageError: It cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError.of(path, error) from error
-    with atomic_file(path, durable=durable) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-
-
-def write_json(path: Path, values: Any, *, durable: bool = True) -> None:
-    """Write JSON that a person can read, atomically; NaN and infinity are refused."""
-    write_atomically(path, json.dumps(values, indent=2, allow_nan=False) + "\n", durable=durable)
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON.
-
-    Raises:
-        RunDirError: The file is absent or no JSON.
-    """
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise RunDirError(f"{path} must exist. It does not. Run `gpscale fit` on the run directory first.") from None
-    except ValueError as error:
-        raise RunDirError(f"{path} must hold JSON. Got: {error}. Run `gpscale doctor` on its run directory.") from None
-
-
-def read_stored(path: Path, what: str, parse: Callable[[Any], _T]) -> _T:
-    """Read JSON and make of it what it stands for.
-
-    Args:
-        path: The file.
-        what: What it must hold, for the error.
-        parse: Makes it of JSON values; may fail on values of another shape as it likes.
-
-    Raises:
-        RunDirError: The file is absent, no JSON, or JSON of something else.
-    """
-    values = read_json(path)
-    try:
-        return parse(values)
-    except GpscaleError:
-        raise
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise RunDirError(
-            f"{path} must hold {what}. Got {type(error).__name__}: {error}. "
-            "Run `gpscale doctor` on the run directory: it moves the damaged file away."
-        ) from None
-
-
-def opening_comment(text: str) -> str:
-    """Return the comment that opens a YAML file, line by line without its marks; instructions to editors left out.
-
-    Example:
-        >>> opening_comment("# How small?")
-        'How small?'
-    """
-    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
-    said = (line.removeprefix("#").strip() for line in lines)
-    return "\n".join(line for line in said if not line.startswith("yaml-language-server:")).strip()
+STUDY_SCHEMA = 4
+"""Form of what a fit stores: 2 added each trial's left-out predictions, 3 the noise between seeds, and stopped trials;
+4 renamed the points that a rule was fitted to."""
 
 
 class RunDir:
@@ -273,6 +201,20 @@ class RunDir:
                 f"{self.provenance_file} must exist. It does not. Run the sweep again: it is written anew."
             )
         return read_stored(self.provenance_file, "the provenance of a sweep", _images_of)
+
+    def read_facts(self) -> Mapping[str, Any]:
+        """Return what the last fit has found, as JSON values.
+
+        Raises:
+            RunDirError: There was none, or one by another version of gpscale, or its file is damaged.
+        """
+        values: Mapping[str, Any] = read_stored(self.study_file, "what a fit has found", dict)
+        if values.get("schema") != STUDY_SCHEMA:
+            raise RunDirError(
+                f"{self.study_file} must be of schema {STUDY_SCHEMA}. Got {values.get('schema')}, of another version "
+                f"of gpscale. Run `gpscale fit {self.path}`, which trains nothing."
+            )
+        return values
 
     def write_record(self, record: TrialRecord, *, durable: bool = True) -> None:
         """Write the record of a trial that has ended, atomically.

@@ -21,8 +21,9 @@ from gpscale.plotting.methods import PlotMethods
 from gpscale.recommender import Recommendation
 from gpscale.replicates import averaged
 from gpscale.rules.gp_rule import GPRule
-from gpscale.run_dir import RunDir, find_study, opening_comment, read_stored
+from gpscale.run_dir import RunDir, find_study
 from gpscale.search_space import SearchSpace
+from gpscale.stored import opening_comment, read_stored
 from gpscale.surrogate.surface import Fixed, Surface
 from gpscale.surrogate.views import SurfaceGrid, SurfaceLine, SurfaceProfile
 from gpscale.training.curve import CurveRow, read_curve
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from gpscale.surrogate.diagnostics import Diagnostics
 
 logger = logging.getLogger(__name__)
-
-STUDY_SCHEMA = 3
-"""Form of `study.json`: 2 added each trial's left-out predictions, 3 the noise between seeds, and stopped trials."""
 
 _MAIN_COLUMNS = ("id", "state", "c", "macs", "params", *FACTOR_NAMES, "pixels", "top1", "top5", "epochs", "reason")
 _SECTIONS = ("base", "trials", "seed", "data", "recipe")
@@ -198,13 +196,7 @@ class Study(PlotMethods):
         Raises:
             RunDirError: The study has not been fitted, or by another version of gpscale.
         """
-        values: Mapping[str, Any] = read_stored(self.run.study_file, "what a fit has found", dict)
-        if values.get("schema") != STUDY_SCHEMA:
-            raise RunDirError(
-                f"{self.run.study_file} must be of schema {STUDY_SCHEMA}. Got {values.get('schema')}, of another "
-                f"version of gpscale. Run `gpscale fit {self.run.path}`, which trains nothing."
-            )
-        return values
+        return self.run.read_facts()
 
     @functools.cached_property
     def rule(self) -> GPRule:

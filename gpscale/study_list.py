@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from gpscale.errors import RunDirError
-from gpscale.run_dir import SHIPPED_STUDIES, RunDir, read_json, shipped_studies
+from gpscale.run_dir import SHIPPED_STUDIES, RunDir, shipped_studies
+from gpscale.stored import read_json
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 
 from gpscale import families
 from gpscale.factors import FACTOR_NAMES, Factors
-from gpscale.run_dir import RunDir, write_atomically, write_json
+from gpscale.run_dir import RunDir
+from gpscale.stored import write_atomically, write_json
 from gpscale.sweep import SweepConfig, plan_trials
 from gpscale.trial import FailureReason, Result, Trial, TrialRecord
 

@@ -139,7 +139,7 @@ def test_beyond_the_pareto_points_a_recommendation_is_marked_extrapolated(tmp_pa
         fit={"rule_from": "trials"},
     )
     study = fit_run(run, figures=False)
-    assert study.rule.front_range[1] < 0.9
+    assert study.rule.points_range[1] < 0.9
     assert study.recommend(budget(study, 0.45)).extrapolated is False
     assert study.recommend(budget(study, 1.0)).extrapolated is True
     assert "extrapolated" in str(study.recommend(budget(study, 1.0)))

@@ -241,9 +241,11 @@ def test_a_fit_of_another_version_is_refused_and_fitting_again_mends_it(tmp_path
     fit_run(run, figures=False)
     stored = json.loads(run.study_file.read_text())
     run.study_file.write_text(json.dumps({**stored, "schema": 1}))
-    with pytest.raises(RunDirError, match=r"must be of schema 3\. Got 1.*Run `gpscale fit .*old`"):
+    with pytest.raises(RunDirError, match=r"must be of schema 4\. Got 1.*Run `gpscale fit .*old`"):
         _ = Study(run).facts
-    assert fit_run(run, figures=False).facts["schema"] == 3
+    with pytest.raises(RunDirError, match=r"must be of schema 4\. Got 1"):
+        gpscale.recommend(macs="15M", study=run.path)
+    assert fit_run(run, figures=False).facts["schema"] == 4
 
 
 @pytest.mark.parametrize("outcome", ["top1", "top5"])

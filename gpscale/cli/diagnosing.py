@@ -28,7 +28,8 @@ from gpscale.report.trust import (
     said_of_sensitivity,
     sensitivity_table,
 )
-from gpscale.run_dir import find_study, shipped_studies, write_json
+from gpscale.run_dir import find_study, shipped_studies
+from gpscale.stored import write_json
 from gpscale.study import Study
 
 _PLAIN_SECONDS = 15.0

@@ -14,7 +14,8 @@ from gpscale.factors import check_factor_name
 from gpscale.plotting.base import Columns
 from gpscale.plotting.catalogue import choose_figures, every, figure, table
 from gpscale.plotting.files import FORMATS, KNOWN_FORMATS, write_figure
-from gpscale.run_dir import SHIPPED_STUDIES, find_study, write_atomically
+from gpscale.run_dir import SHIPPED_STUDIES, find_study
+from gpscale.stored import write_atomically
 from gpscale.study import Study
 from gpscale.trial import check_outcome
 

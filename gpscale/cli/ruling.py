@@ -32,7 +32,7 @@ def rules(
         "top-1: what the study's surface expects of one training, with the 95 % interval; of its own picks, too much"
     )
     if table["extrapolated"].any():
-        print("*: extrapolated, beyond the Pareto points that the rule was learned from")
+        print("*: extrapolated, beyond the points that the rule was fitted to")
 
 
 def _print(budget: int, study: Study, rows: Sequence[dict[Any, Any]]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from gpscale.errors import RunDirError
-from gpscale.run_dir import RunDir, read_stored
+from gpscale.run_dir import RunDir
+from gpscale.stored import read_stored
 from gpscale.trial import architecture_key
 
 SHIPPED_COMPARISONS = Path(__file__).parents[1] / "shipped_comparisons"

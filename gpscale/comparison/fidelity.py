@@ -18,7 +18,8 @@ from gpscale.comparison.choice import spread
 from gpscale.comparison.ranking import Agreement, BinnedAgreement, agreement, agreement_within_bins
 from gpscale.errors import FitError, RunDirError
 from gpscale.execution import Event, Executor
-from gpscale.run_dir import RunDir, read_stored, write_json
+from gpscale.run_dir import RunDir
+from gpscale.stored import read_stored, write_json
 from gpscale.study import Study
 from gpscale.sweep import Plan, SweepConfig, count_classes
 from gpscale.sweep.config import FREE_TO_CHANGE

@@ -41,9 +41,9 @@ def leave_band_out(study: Study, low: float = BAND[0], high: float = BAND[1]) ->
         `hidden`, what the two rules ask for, and `deviations`, the difference of their logarithms in units of the
         hidden rule's standard deviation) and `top1_lost` (`value`, and `low` and `high` of 95 %: what the surface
         expects of the full rule's pick less that of the hidden rule's, fractions); `top1_lost`, the mean of these;
-        `points`: for each Pareto point of the full rule inside the band its `c` and by factor whether the hidden rule's
-        95 % band `covers` it, which is one of the rule and not of single architectures; `missing`: why there is no rule
-        without the band, else empty; `verdict`: one sentence.
+        `points`: for each point inside the band that the full rule was fitted to its `c` and by factor whether the
+        hidden rule's 95 % band `covers` it, which is one of the rule and not of single architectures; `missing`: why
+        there is no rule without the band, else empty; `verdict`: one sentence.
 
     Raises:
         FitError: The study has no rule, or no trial in the band.
@@ -83,7 +83,8 @@ def _verdict(found: Mapping[str, Any]) -> str:
     lost, points = found["top1_lost"], found["points"]
     furthest = max(abs(one["deviations"]) for row in found["at"] for one in row["factors"].values())
     covered = sum(sum(point["covers"].values()) for point in points)
-    band = f"its band covers {covered} of the {len(FACTOR_NAMES) * len(points)} factors of the Pareto points there"
+    factors = len(FACTOR_NAMES) * len(points)
+    band = f"its band covers {covered} of the {factors} factors of the points there that the full one was fitted to"
     says = "a loss" if lost["low"] > 0 else "a gain" if lost["high"] < 0 else "neither a loss nor a gain is shown"
     return (
         f"With the {found['hidden']} architectures of c {found['band'][0]:g} to {found['band'][1]:g} hidden, the rule "
@@ -125,9 +126,9 @@ def _lost(ground: Ground, hidden: GPRule, ratios: Sequence[float]) -> list[Inter
 
 
 def _points(full: GPRule, hidden: GPRule, low: float, high: float) -> list[dict[str, Any]]:
-    """Return the full rule's Pareto points inside the band, and whether the hidden rule's band covers them."""
+    """Return the points inside the band that the full rule was fitted to, and whether the hidden rule's covers them."""
     points = []
-    for c, factors in zip(full.pareto_c, full.pareto_factors, strict=True):
+    for c, factors in zip(full.points_c, full.points_factors, strict=True):
         if low <= c <= high:
             band = hidden.predict(c)
             covers = (band.low[0] <= factors) & (factors <= band.high[0])

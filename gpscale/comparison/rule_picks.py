@@ -15,7 +15,7 @@ from gpscale.factors import FACTOR_NAMES
 from gpscale.rules import Built, Ground, Measured, Pick
 from gpscale.rules.fitted import Transferred
 from gpscale.rules.gp_rule import GPRule
-from gpscale.run_dir import read_stored
+from gpscale.stored import read_stored
 from gpscale.study import Study
 from gpscale.trial import architecture_key
 from gpscale.units import Z95
@@ -95,11 +95,11 @@ def picks(
         transfer: As in `ground_of`.
 
     Returns:
-        Columns: `rule`, `title`, `budget`, `c`; `extrapolated`: beyond the rule's Pareto set; factors as `requested_*`
-        and as they are; `architecture` (JSON), `macs`, `share` of the budget, `params`; `top1`, `top1_low`,
-        `top1_high`: what the joint surface predicts of one training, with its 95 % interval, fractions; `habit_macs`,
-        `habit_share`: the same rule without the search, NaN where it has no such form; `missing`: why there is nothing,
-        else empty.
+        Columns: `rule`, `title`, `budget`, `c`; `extrapolated`: beyond the points that the rule was fitted to; factors
+        as `requested_*` and as they are; `architecture` (JSON), `macs`, `share` of the budget, `params`; `top1`,
+        `top1_low`, `top1_high`: what the joint surface predicts of one training, with its 95 % interval, fractions;
+        `habit_macs`, `habit_share`: the same rule without the search, NaN where it has no such form; `missing`: why
+        there is nothing, else empty.
 
     Raises:
         UnknownNameError: There is no such rule.

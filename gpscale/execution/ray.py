@@ -28,7 +28,8 @@ from gpscale.execution.ray_cluster import Cluster, one_line
 from gpscale.execution.ray_hand import Hand
 from gpscale.execution.ray_places import Places, marked
 from gpscale.execution.ray_worker import Brought, Settings, Source, Worker
-from gpscale.run_dir import RunDir, write_atomically
+from gpscale.run_dir import RunDir
+from gpscale.stored import write_atomically
 from gpscale.trial import FailureReason, TrialRecord
 
 LIVES = 3

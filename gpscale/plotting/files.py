@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from gpscale.plotting.base import StudyLike
 from gpscale.plotting.catalogue import FIGURES, every, figure
 from gpscale.plotting.look import style
-from gpscale.run_dir import write_atomically
+from gpscale.stored import write_atomically
 
 FORMATS = ("png", "svg")
 """What is written where nobody chose."""

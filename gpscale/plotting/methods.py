@@ -24,7 +24,7 @@ class PlotMethods:
         return plotting.plot_front(self, **options)
 
     def plot_rule(self: StudyLike, **options: Any) -> Figure:
-        """Draw the factors of the Pareto set against MACs with the rule."""
+        """Draw the rule's factors against MACs, and the points that it was fitted to."""
         return plotting.plot_rule(self, **options)
 
     def plot_surface(self: StudyLike, x: str | None = None, y: str | None = None, **options: Any) -> Figure:

@@ -1,4 +1,4 @@
-"""The scaling rule: factors of the Pareto set against MACs. Figure 8 of the method paper, with rule and band."""
+"""The scaling rule: its factors against MACs, with its band. Figure 8 of the method paper."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _LARGEST = 4.0
 
 
 def rule_data(study: StudyLike) -> pd.DataFrame:
-    """Tabulate the rule and the Pareto set behind it.
+    """Tabulate the rule and the points that it was fitted to.
 
     Returns:
-        One row a point of the rule (`kind` = `"rule"`) or a member of the Pareto set (`"pareto"`), and a factor:
-        `factor`, `c`, `macs` (multiply-accumulates of one image), `value` (rule: proposed; member: realised), `low` and
-        `high` (95 % band; NaN for a member), `extrapolated` (beyond the Pareto set's MACs).
+        One row a c of the rule (`kind` = `"rule"`) or an architecture that it was fitted to (`"point"`), and a factor:
+        `factor`, `c`, `macs` (multiply-accumulates of one image), `value` (rule: proposed; point: realised), `low` and
+        `high` (95 % band; NaN for a point), `extrapolated` (beyond the points' MACs).
 
     Raises:
         FitError: The study has no rule.
@@ -50,23 +50,23 @@ def rule_data(study: StudyLike) -> pd.DataFrame:
         ['ir_depth', 'resolution', 'vit_depth', 'width']
     """
     rule = study.rule
-    # the ends of the Pareto set are rows, so that what lies beyond them begins just there
-    c = np.unique(np.concatenate([np.geomspace(*rule.c_range, _ROWS), np.clip(rule.front_range, *rule.c_range)]))
+    # the ends of the points are rows, so that what lies beyond them begins just there
+    c = np.unique(np.concatenate([np.geomspace(*rule.c_range, _ROWS), np.clip(rule.points_range, *rule.c_range)]))
     found = rule.predict(c)
     beyond = np.array([rule.extrapolated(ratio) for ratio in c])
     tables = []
     for column, name in enumerate(FACTOR_NAMES):
         values = {"value": found.factors[:, column], "low": found.low[:, column], "high": found.high[:, column]}
         tables.append(pd.DataFrame({"kind": "rule", "factor": name, "c": c, **values, "extrapolated": beyond}))
-        members = {"value": rule.pareto_factors[:, column], "low": np.nan, "high": np.nan, "extrapolated": False}
-        tables.append(pd.DataFrame({"kind": "pareto", "factor": name, "c": rule.pareto_c, **members}))
+        points = {"value": rule.points_factors[:, column], "low": np.nan, "high": np.nan, "extrapolated": False}
+        tables.append(pd.DataFrame({"kind": "point", "factor": name, "c": rule.points_c, **points}))
     table = pd.concat(tables, ignore_index=True)
     table.insert(3, "macs", table["c"] * study.base.macs)
     return table
 
 
 def plot_rule(study: StudyLike, figure: Figure | SubFigure | None = None, columns: Columns = 2) -> Figure:
-    """Draw each factor of the Pareto set against MACs, with the rule and its band.
+    """Draw each factor of the points that the rule was fitted to against MACs, with the rule and its band.
 
     Args:
         study: A study with a rule.
@@ -106,7 +106,7 @@ def plot_rule(study: StudyLike, figure: Figure | SubFigure | None = None, column
 
 def _draw(ax: Axes, table: pd.DataFrame) -> None:
     dress(ax)
-    rule, members = table[table["kind"] == "rule"], table[table["kind"] == "pareto"]
+    rule, points = table[table["kind"] == "rule"], table[table["kind"] == "point"]
     macs, beyond = rule["macs"].to_numpy() / MILLION, rule["extrapolated"].to_numpy()
     log_x(ax, macs[0] / 1.05, macs[-1] * 1.05, few=True)
     log_y(ax, *_limits(table))
@@ -116,11 +116,11 @@ def _draw(ax: Axes, table: pd.DataFrame) -> None:
     for part, inside in ((slice(0, first + 1), False), (slice(first, last + 1), True), (slice(last, None), False)):
         ax.fill_between(macs[part], low[part], high[part], color=BLUE, alpha=0.25 if inside else 0.1, lw=0)
         ax.plot(macs[part], value[part], color=BLUE, lw=LINE, ls="-" if inside else (0, (2.5, 1.5)))
-    ax.plot(members["macs"] / MILLION, members["value"], "o", ms=3.6, mfc=INK, mec="white", mew=0.4, zorder=3)
+    ax.plot(points["macs"] / MILLION, points["value"], "o", ms=3.6, mfc=INK, mec="white", mew=0.4, zorder=3)
 
 
 def _limits(table: pd.DataFrame) -> tuple[float, float]:
-    """Return limits that hold all points, the rule, its band inside the Pareto set, and 1."""
+    """Return limits that hold all points, the rule, its band where it is not extrapolated, and 1."""
     inside = table[~table["extrapolated"]]
     low = min(max(inside["low"].min(), 1 / _LARGEST), table["value"].min(), 1.0)
     high = max(min(inside["high"].max(), _LARGEST), table["value"].max(), 1.0)

@@ -143,7 +143,7 @@ def _certainty(study: Study, rule: Recommendation) -> list[str]:
             "equal MACs this study cannot tell the better ones from the worse."
         )
     if rule.extrapolated:
-        lines.append("The budget lies beyond the study's Pareto points: the rule is extrapolated there.")
+        lines.append("The budget lies beyond the points that the study's rule was fitted to: it is extrapolated there.")
     fidelity = study.fidelity
     lines.append(
         fidelity["verdict"]

@@ -11,7 +11,7 @@ from gpscale.report.making import making
 from gpscale.report.markdown import bullets, demoted
 from gpscale.report.trust import factors, hidden_band, regret
 from gpscale.report.validation_card import evidence
-from gpscale.run_dir import write_atomically
+from gpscale.stored import write_atomically
 from gpscale.study import Study
 
 

@@ -15,7 +15,7 @@ from gpscale.factors import FACTOR_NAMES, FACTOR_SYMBOLS
 from gpscale.report.differences import DIFFERENCE_COLUMNS, difference_cells
 from gpscale.report.making import core_hours, days, hardware_rows, recipe_rows
 from gpscale.report.markdown import bullets, table
-from gpscale.run_dir import write_atomically
+from gpscale.stored import write_atomically
 from gpscale.units import format_macs
 
 _FEW_SEEDS = 5

@@ -78,10 +78,10 @@ def _of_reach(study: Study) -> list[str]:
         "recipe. On another base the rule is carried over, marked `transferred`, and no accuracy is promised.",
         "MACs are counted; latency, memory and energy on a device were not measured.",
     ]
-    if facts["pareto"] is not None:
-        survivors = study.pareto["c"]
+    if not facts["rule_missing"]:
+        first, last = study.rule.points_range
         lines.append(
-            f"The rule rests on Pareto points from c = {survivors.min():.3f} to {survivors.max():.3f}; beyond them it "
-            "is extrapolated, and marked so."
+            f"The rule was fitted to points from c = {first:.3f} to {last:.3f}; beyond them it is extrapolated, and "
+            "marked so."
         )
     return lines

@@ -16,7 +16,7 @@ from gpscale.factors import FACTOR_NAMES
 from gpscale.report.differences import DIFFERENCE_COLUMNS, difference_cells
 from gpscale.report.making import core_hours, days, hardware_rows, recipe_rows
 from gpscale.report.markdown import bullets, table
-from gpscale.run_dir import write_atomically
+from gpscale.stored import write_atomically
 from gpscale.study import Study
 from gpscale.units import format_macs
 
@@ -28,7 +28,7 @@ BUILT = (
     "Built: resolution, the two depths and width as multiples of the base's. The search that closes the budget may "
     "move a factor that a rule holds, as width only's depths where no width alone uses it."
 )
-EXTRAPOLATED = "*: extrapolated, beyond the Pareto points that the rule was learned from."
+EXTRAPOLATED = "*: extrapolated, beyond the points that the rule was fitted to."
 DIFFERENCES = ("ours less", *DIFFERENCE_COLUMNS)
 
 

@@ -136,7 +136,7 @@ class Proposal:
             fits, or where it has no such form.
         index: Index in the space of the architecture itself, where the rule names one that uses the budget; else None.
         closed: Whether the search closes the budget; where it does not, the habit is built.
-        extrapolated: Whether the budget lies beyond the Pareto set that the rule was learned from.
+        extrapolated: Whether the budget lies beyond the points that the rule was fitted to.
 
     Example:
         >>> Proposal(np.array([1.0, 1.0, 1.0, 0.7]), unit=ONE).habit is None

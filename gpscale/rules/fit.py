@@ -136,8 +136,8 @@ def assemble(
         log_std=np.maximum(np.sqrt(variance), LOG_STD_FLOOR),
         intercept=main.intercept[0],
         slope=main.slope[0],
-        pareto_c=c,
-        pareto_factors=factors,
+        points_c=c,
+        points_factors=factors,
         bootstrap=0 if replicates is None else len(replicates[0]),
         source=source,
     )

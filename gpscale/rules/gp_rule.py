@@ -32,7 +32,8 @@ class RulePrediction:
         low, high: Ends of their 95 % interval, (m, 4) float64, > 0.
 
     Example:
-        >>> from gpscale.run_dir import find_study, read_json
+        >>> from gpscale.run_dir import find_study
+        >>> from gpscale.stored import read_json
         >>> found = GPRule.from_dict(read_json(find_study("quickstart").rule_file)).predict(0.5)
         >>> bool((found.low <= found.factors).all() and (found.factors <= found.high).all())
         True
@@ -53,13 +54,14 @@ class GPRule:
         log_mean: Natural logarithms of the factors there, (g, 4) float64.
         log_std: Their standard deviations, (g, 4) float64, > 0.
         intercept, slope: a and b of log factor = a + b log c, (4,) float64 each.
-        pareto_c: Reduction factors of the architectures that it follows, (k,) float64, ascending.
-        pareto_factors: Its realised factors, (k, 4) float64.
+        points_c: Reduction factors of the architectures that it was fitted to, (k,) float64, ascending.
+        points_factors: Their realised factors, (k, 4) float64.
         bootstrap: Draws of the surface, or resamples of the trials, behind `log_std`.
         source: What these are.
 
     Example:
-        >>> from gpscale.run_dir import find_study, read_json
+        >>> from gpscale.run_dir import find_study
+        >>> from gpscale.stored import read_json
         >>> rule = GPRule.from_dict(read_json(find_study("quickstart").rule_file))
         >>> rule.predict([0.25, 0.5]).factors.shape
         (2, 4)
@@ -73,8 +75,8 @@ class GPRule:
     log_std: FloatArray
     intercept: FloatArray
     slope: FloatArray
-    pareto_c: FloatArray
-    pareto_factors: FloatArray
+    points_c: FloatArray
+    points_factors: FloatArray
     bootstrap: int
     source: Source
 
@@ -84,14 +86,14 @@ class GPRule:
         return float(self.c[0]), float(self.c[-1])
 
     @property
-    def front_range(self) -> tuple[float, float]:
-        """Span of the Pareto set's c; beyond it the rule extrapolates."""
-        return float(self.pareto_c.min()), float(self.pareto_c.max())
+    def points_range(self) -> tuple[float, float]:
+        """Span of c of the points that the rule was fitted to; beyond it the rule extrapolates."""
+        return float(self.points_c.min()), float(self.points_c.max())
 
     @property
     def follows(self) -> str:
         """Say what the rule was fitted to."""
-        count = len(self.pareto_c)
+        count = len(self.points_c)
         if self.source == "surface":
             return f"what the surface expects most of at {count} budgets"
         return f"the Pareto set of the trials ({count} points)"
@@ -104,8 +106,8 @@ class GPRule:
         return "GP and draws of the surface" if self.source == "surface" else "GP and bootstrap over trials"
 
     def extrapolated(self, c: float) -> bool:
-        """Tell whether `c` lies beyond the Pareto set."""
-        low, high = self.front_range
+        """Tell whether `c` lies beyond the points that the rule was fitted to."""
+        low, high = self.points_range
         return not low * (1 - _ROUNDING) <= c <= high * (1 + _ROUNDING)
 
     def predict(self, c: npt.ArrayLike) -> RulePrediction:
@@ -143,5 +145,4 @@ class GPRule:
         others = ("bootstrap", "source")
         names = [field.name for field in dataclasses.fields(cls) if field.name not in others]
         arrays = {name: np.array(values[name], dtype=np.float64) for name in names}
-        # rules that an earlier version has stored were all learned from trials
-        return cls(**arrays, bootstrap=int(values["bootstrap"]), source=values.get("source", "trials"))
+        return cls(**arrays, bootstrap=int(values["bootstrap"]), source=values["source"])

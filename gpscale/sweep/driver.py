@@ -13,8 +13,9 @@ from typing import Any
 from gpscale.errors import DataError, RunDirError
 from gpscale.execution import Event, Executor, Job, StoredTrials
 from gpscale.execution.machine import versions
-from gpscale.run_dir import RunDir, write_atomically, write_json
+from gpscale.run_dir import RunDir
 from gpscale.stopping import Dominated
+from gpscale.stored import write_atomically, write_json
 from gpscale.study import Study
 from gpscale.sweep.config import FREE_TO_CHANGE, SweepConfig
 from gpscale.sweep.failures import FailureLimit

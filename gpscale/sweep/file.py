@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from gpscale.errors import GpscaleError, SweepFileError
-from gpscale.run_dir import opening_comment
+from gpscale.stored import opening_comment
 from gpscale.sweep.faults import explain
 
 

@@ -16,10 +16,11 @@ from gpscale.replicates import averaged, seed_noise
 from gpscale.rules.fit import fit_rule
 from gpscale.rules.gp_rule import GPRule
 from gpscale.rules.surface_front import fit_rule_to_surface
-from gpscale.run_dir import RunDir, write_atomically, write_json
+from gpscale.run_dir import STUDY_SCHEMA, RunDir
 from gpscale.sampling.fixed_macs import Grid, Line
 from gpscale.search_space import check_pixel_step
-from gpscale.study import STUDY_SCHEMA, Study
+from gpscale.stored import write_atomically, write_json
+from gpscale.study import Study
 from gpscale.surrogate.diagnostics import diagnose
 from gpscale.surrogate.surface import MIN_OBSERVATIONS, Surface
 from gpscale.sweep.config import SweepConfig

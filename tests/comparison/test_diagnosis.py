@@ -10,7 +10,8 @@ import pytest
 
 from gpscale.comparison.diagnosis import coverage, diagnose_study, on_front, overview
 from gpscale.comparison.proportions import interval_of_share
-from gpscale.run_dir import RunDir, write_json
+from gpscale.run_dir import RunDir
+from gpscale.stored import write_json
 from gpscale.study import Study
 from gpscale.sweep import fit_run
 from tests.synthetic_runs import write_run

@@ -12,7 +12,8 @@ import pytest
 from gpscale.comparison.hidden_band import leave_band_out
 from gpscale.errors import FitError, UnitError
 from gpscale.factors import FACTOR_NAMES
-from gpscale.run_dir import RunDir, write_json
+from gpscale.run_dir import RunDir
+from gpscale.stored import write_json
 from gpscale.study import Study
 from gpscale.sweep import fit_run
 from tests.synthetic_runs import write_run
@@ -29,7 +30,7 @@ def test_a_band_is_hidden_and_the_rule_asked_at_its_ends_and_middle(fitted: Stud
         for one in row["factors"].values():
             apart = np.log(one["hidden"]) - np.log(one["full"])
             assert np.sign(one["deviations"]) == np.sign(apart)
-    members = [c for c in fitted.rule.pareto_c if 0.4 <= c <= 0.6]
+    members = [c for c in fitted.rule.points_c if 0.4 <= c <= 0.6]
     assert [point["c"] for point in found["points"]] == pytest.approx(members)
     assert found["top1_lost"]["value"] == pytest.approx(np.mean([row["top1_lost"]["value"] for row in found["at"]]))
     assert found["missing"] == ""

@@ -17,7 +17,8 @@ from gpscale.errors import StorageError
 from gpscale.execution import worker
 from gpscale.execution.base import Job
 from gpscale.execution.stored import StoredTrials
-from gpscale.run_dir import RunDir, write_atomically
+from gpscale.run_dir import RunDir
+from gpscale.stored import write_atomically
 from gpscale.training.curve import write_curve
 from gpscale.trial import Progress, Result, Trial, TrialRecord
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
@@ -55,3 +59,18 @@ def marked(mark: str) -> set[int]:
             if mark.encode() in environment:
                 found.add(int(entry.name))
     return found
+
+
+@contextlib.contextmanager
+def python(code: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
+    """Run code in another interpreter, which is killed at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

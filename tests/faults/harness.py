@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from gpscale.execution.fork_server import ForkServer
-from gpscale.run_dir import RunDir, write_atomically
+from gpscale.run_dir import RunDir
+from gpscale.stored import write_atomically
 from tests.execution.processes import eventually, marked
 from tests.faults.stand_ins import HOLD_FILE, beside_sweep_file, stands_at, steps_of
 

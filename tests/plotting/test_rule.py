@@ -26,14 +26,14 @@ def test_the_table_is_what_the_rule_predicts(study: SyntheticStudy) -> None:
 
 def test_the_table_holds_the_realised_factors_of_the_pareto_set(study: SyntheticStudy) -> None:
     table = rule_data(study)
-    members = table[(table["kind"] == "pareto") & (table["factor"] == "width")]
-    np.testing.assert_array_equal(members["value"], study.rule.pareto_factors[:, 3])
+    members = table[(table["kind"] == "point") & (table["factor"] == "width")]
+    np.testing.assert_array_equal(members["value"], study.rule.points_factors[:, 3])
     assert len(members) == len(study.facts["pareto"]["survivors"])
 
 
 def test_what_lies_beyond_the_pareto_set_is_extrapolated_and_nothing_else(study: SyntheticStudy) -> None:
     rule = rule_data(study).query("kind == 'rule'")
-    low, high = study.rule.front_range
+    low, high = study.rule.points_range
     tolerance = 1e-6
     outside = (rule["c"] < low * (1 - tolerance)) | (rule["c"] > high * (1 + tolerance))
     assert outside.any()
@@ -41,7 +41,7 @@ def test_what_lies_beyond_the_pareto_set_is_extrapolated_and_nothing_else(study:
 
 
 def test_the_rule_is_solid_over_the_pareto_set_and_dashed_beyond(study: SyntheticStudy) -> None:
-    low, high = (c * study.base.macs / 1e6 for c in study.rule.front_range)
+    low, high = (c * study.base.macs / 1e6 for c in study.rule.points_range)
     for ax in plot_rule(study).axes:
         rule = [line for line in ax.lines if line.get_color() == BLUE]
         (solid,) = [line.get_xdata() for line in rule if line.get_linestyle() == "-"]

@@ -18,7 +18,8 @@ from gpscale.factors import FACTOR_NAMES
 from gpscale.recommender import Interval, Recommendation
 from gpscale.report import answer
 from gpscale.report.card import card, write_card
-from gpscale.run_dir import RunDir, shipped_studies, write_json
+from gpscale.run_dir import RunDir, shipped_studies
+from gpscale.stored import write_json
 from gpscale.study import Study
 from gpscale.sweep import fit_run
 from gpscale.units import format_macs

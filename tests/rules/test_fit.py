@@ -37,7 +37,7 @@ def test_a_known_power_law_is_recovered() -> None:
     rule = fit_rule(*make_trials(scatter=0.02), bootstrap=FEW)
     np.testing.assert_allclose(rule.slope, SLOPES, atol=0.04)
     np.testing.assert_allclose(rule.intercept, 0.0, atol=0.03)
-    c = inside_front(rule.front_range)
+    c = inside_front(rule.points_range)
     np.testing.assert_allclose(rule.predict(c).factors, law(c), rtol=0.03)
 
 
@@ -46,7 +46,7 @@ def test_a_bend_in_the_law_is_learned_by_the_residual() -> None:
     bend = 0.3 * np.sin(3 * np.log(c))
     factors[:, 0] *= np.exp(bend)
     rule = fit_rule(c, factors, top1, bootstrap=FEW)
-    at = inside_front(rule.front_range)
+    at = inside_front(rule.points_range)
     expected = np.log(law(at)[:, 0]) + 0.3 * np.sin(3 * np.log(at))
     line = rule.intercept[0] + rule.slope[0] * np.log(at)
     error = np.abs(np.log(rule.predict(at).factors[:, 0]) - expected)
@@ -57,7 +57,7 @@ def test_the_band_covers_the_law() -> None:
     covered = []
     for seed in range(8):
         rule = fit_rule(*make_trials(50, seed), bootstrap=60)
-        c = inside_front(rule.front_range)
+        c = inside_front(rule.points_range)
         found = rule.predict(c)
         covered.append(((found.low <= law(c)) & (law(c) <= found.high)).mean())
     assert np.mean(covered) > 0.9
@@ -81,7 +81,7 @@ def test_the_band_opens_beyond_the_pareto_set() -> None:
     c, factors, top1 = make_trials(80)
     top1[c < 0.45] *= 0.2  # small ones fail: the Pareto set starts later than the trials
     rule = fit_rule(c, factors, top1, floor=0.3, bootstrap=60)
-    assert rule.front_range[0] >= 0.45
+    assert rule.points_range[0] >= 0.45
     assert rule.c_range == (c.min(), c.max())
     assert rule.predict(c.min()).log_std.mean() > 1.5 * rule.predict(0.7).log_std.mean()
 
@@ -116,8 +116,8 @@ def test_the_rule_keeps_the_pareto_set_it_was_fitted_to() -> None:
     c, factors, top1 = make_trials(60)
     rule = fit_rule(c, factors, top1, share=0.15, floor=0.1, bootstrap=FEW)
     chosen = pareto.select(c, top1, share=0.15, floor=0.1).indices
-    np.testing.assert_array_equal(rule.pareto_c, c[chosen])
-    np.testing.assert_array_equal(rule.pareto_factors, factors[chosen])
+    np.testing.assert_array_equal(rule.points_c, c[chosen])
+    np.testing.assert_array_equal(rule.points_factors, factors[chosen])
 
 
 def test_trials_outside_the_band_widen_the_range_and_nothing_else() -> None:
@@ -139,7 +139,7 @@ def test_a_factor_that_never_changes_is_held_with_a_small_deviation() -> None:
 
 def test_fifteen_trials_are_enough() -> None:
     rule = fit_rule(*make_trials(15, seed=4), bootstrap=FEW)
-    assert len(rule.pareto_c) == 3
+    assert len(rule.points_c) == 3
     assert np.isfinite(rule.log_std).all()
 
 

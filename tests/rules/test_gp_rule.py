@@ -17,15 +17,15 @@ SLOPES = np.array([0.3, 0.1, 0.0, 0.2])
 @pytest.fixture
 def rule() -> GPRule:
     c = np.geomspace(0.2, 1.1, 64)
-    pareto_c = np.array([0.3, 0.6, 1.0])
+    points_c = np.array([0.3, 0.6, 1.0])
     return GPRule(
         c=c,
         log_mean=0.1 + np.log(c)[:, None] * SLOPES,
         log_std=np.full((64, 4), 0.05),
         intercept=np.full(4, 0.1),
         slope=SLOPES,
-        pareto_c=pareto_c,
-        pareto_factors=np.exp(0.1 + np.log(pareto_c)[:, None] * SLOPES),
+        points_c=points_c,
+        points_factors=np.exp(0.1 + np.log(points_c)[:, None] * SLOPES),
         bootstrap=200,
         source="trials",
     )
@@ -56,7 +56,7 @@ def test_ends_of_the_range_survive_a_division(rule: GPRule) -> None:
 
 def test_beyond_the_pareto_set_it_extrapolates(rule: GPRule) -> None:
     assert rule.c_range == pytest.approx((0.2, 1.1))
-    assert rule.front_range == (0.3, 1.0)
+    assert rule.points_range == (0.3, 1.0)
     assert [rule.extrapolated(c) for c in (0.25, 0.3, 0.5, 1.0, 1.05)] == [True, False, False, False, True]
 
 

@@ -70,8 +70,8 @@ def test_the_best_of_the_surface_at_each_budget_is_what_the_rule_follows(space: 
         rows = space.rows_within(ratio * space.base_macs)
         best.append(rows.start + int(surface.predict(space.factors[rows]).mean.argmax()))
     assert len(best) == BUDGETS
-    np.testing.assert_array_equal(rule.pareto_c, space.c[best])
-    np.testing.assert_array_equal(rule.pareto_factors, space.factors[best])
+    np.testing.assert_array_equal(rule.points_c, space.c[best])
+    np.testing.assert_array_equal(rule.points_factors, space.factors[best])
 
 
 def test_it_loses_less_than_a_rule_that_follows_the_trials(space: SearchSpace) -> None:
@@ -93,7 +93,7 @@ def test_the_band_covers_the_law(space: SearchSpace) -> None:
     covered = []
     for seed in range(6):
         rule = fitted(space, 40, seed, draws=60)
-        at = np.geomspace(*rule.front_range, 20)[1:-1]
+        at = np.geomspace(*rule.points_range, 20)[1:-1]
         found, law = rule.predict(at), np.exp(np.log(at)[:, None] * SLOPES)
         covered.append(np.mean((found.low <= law) & (law <= found.high)))
     assert np.mean(covered) > 0.85
@@ -106,7 +106,7 @@ def test_the_same_seed_gives_the_same_rule_and_another_another_band(space: Searc
         fit_rule_to_surface(surface, space, (c.min(), c.max()), band=BAND, seed=seed, draws=FEW) for seed in (0, 0, 1)
     )
     assert first.to_dict() == again.to_dict()
-    np.testing.assert_array_equal(first.pareto_c, other.pareto_c)
+    np.testing.assert_array_equal(first.points_c, other.points_c)
     assert not np.array_equal(first.log_std, other.log_std)
 
 
@@ -114,7 +114,7 @@ def test_points_lie_within_the_band_and_what_the_trials_span(space: SearchSpace)
     _, factors, top1 = trials(space, 40, 0)
     surface = Surface.fit(factors, FACTOR_NAMES, top1, restarts=1)
     rule = fit_rule_to_surface(surface, space, (0.3, 1.5), band=(0.2, 0.9), draws=FEW)
-    low, high = rule.front_range
+    low, high = rule.points_range
     assert low >= 0.3 - 1e-9
     assert high <= 0.9
     assert rule.c_range == (0.3, 1.5)
@@ -123,13 +123,11 @@ def test_points_lie_within_the_band_and_what_the_trials_span(space: SearchSpace)
 def test_it_is_stored_and_read_again(space: SearchSpace) -> None:
     rule = fitted(space, 30)
     assert GPRule.from_dict(rule.to_dict()).to_dict() == rule.to_dict()
-    older = {key: value for key, value in rule.to_dict().items() if key != "source"}
-    assert GPRule.from_dict(older).source == "trials"
 
 
 def test_it_says_what_it_follows_and_what_its_band_knows_of(space: SearchSpace) -> None:
     rule = fitted(space, 30)
-    assert rule.follows == f"what the surface expects most of at {len(rule.pareto_c)} budgets"
+    assert rule.follows == f"what the surface expects most of at {len(rule.points_c)} budgets"
     assert rule.band_from == "GP and draws of the surface"
     assert fitted(space, 30, draws=0).band_from == "GP"
 
@@ -152,8 +150,8 @@ def test_in_a_narrow_range_no_architecture_counts_twice(space: SearchSpace) -> N
     _, factors, top1 = trials(space, 40, 0)
     surface = Surface.fit(factors, FACTOR_NAMES, top1, restarts=1)
     rule = fit_rule_to_surface(surface, space, (0.4, 0.5), band=BAND, draws=FEW)
-    assert 3 <= len(rule.pareto_c) < BUDGETS
-    assert np.all(np.diff(rule.pareto_c) > 0)
+    assert 3 <= len(rule.points_c) < BUDGETS
+    assert np.all(np.diff(rule.points_c) > 0)
     assert np.isfinite(rule.log_mean).all()
     assert np.isfinite(rule.log_std).all()
 
@@ -161,4 +159,4 @@ def test_in_a_narrow_range_no_architecture_counts_twice(space: SearchSpace) -> N
 def test_a_surface_on_which_more_macs_are_worse_has_a_rule_too(space: SearchSpace) -> None:
     c, factors, _ = trials(space, 40, 0)
     falling = Surface.fit(factors, FACTOR_NAMES, 0.9 - 0.5 * c, restarts=1)
-    assert len(fit_rule_to_surface(falling, space, (0.2, 1.1), band=BAND, draws=0).pareto_c) == BUDGETS
+    assert len(fit_rule_to_surface(falling, space, (0.2, 1.1), band=BAND, draws=0).points_c) == BUDGETS

@@ -95,8 +95,8 @@ def test_the_rule_follows_what_the_sweep_says_and_that_of_the_trials_is_kept_bes
     assert (study.rule.source, by_trials.rule.source) == ("surface", "trials")
     assert json.loads(run.trials_rule_file.read_text()) == json.loads(other.rule_file.read_text())
     assert not other.trials_rule_file.exists()
-    np.testing.assert_array_equal(by_trials.rule.pareto_c, by_trials.pareto["c"])
-    assert len(study.rule.pareto_c) > len(by_trials.rule.pareto_c)
+    np.testing.assert_array_equal(by_trials.rule.points_c, by_trials.pareto["c"])
+    assert len(study.rule.points_c) > len(by_trials.rule.points_c)
 
 
 def test_too_few_trials_for_the_rule_of_the_trials_leave_the_other(tmp_path: Path) -> None:

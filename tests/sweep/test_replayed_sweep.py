@@ -10,8 +10,9 @@ import pytest
 from gpscale.errors import MissingTrialError, RunDirError, SweepFileError
 from gpscale.execution import ReplayExecutor, StoredTrials
 from gpscale.report.card import card
-from gpscale.run_dir import RunDir, read_json
+from gpscale.run_dir import RunDir
 from gpscale.stopping import Dominated
+from gpscale.stored import read_json
 from gpscale.study import Study
 from gpscale.sweep import SweepConfig, check, fit_run, prepare, run_sweep
 from gpscale.sweep.driver import run_plan

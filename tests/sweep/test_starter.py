@@ -8,7 +8,7 @@ import yaml
 
 from gpscale import families, sampling
 from gpscale.errors import DataError, SweepFileError
-from gpscale.run_dir import opening_comment
+from gpscale.stored import opening_comment
 from gpscale.sweep import SweepConfig
 from gpscale.sweep.file import flat
 from gpscale.sweep.schema import SCHEMA_FILE, schema_text, sweep_schema

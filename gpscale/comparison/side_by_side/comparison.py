@@ -16,7 +16,8 @@ from gpscale.comparison.side_by_side.settings import ComparisonConfig
 from gpscale.comparison.side_by_side.table import latency_column, less_the_first, summarise
 from gpscale.comparison.validation.evidence import Arm, Hits
 from gpscale.errors import RunDirError
-from gpscale.run_dir import RunDir, read_stored
+from gpscale.run_dir import RunDir
+from gpscale.stored import read_stored
 from gpscale.training.test_hits import read_test_hits
 from gpscale.trial import TrialRecord
 

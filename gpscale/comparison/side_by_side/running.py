@@ -16,7 +16,8 @@ from gpscale.comparison.side_by_side.settings import ComparisonConfig
 from gpscale.errors import BudgetError, RunDirError
 from gpscale.execution import Event, Executor
 from gpscale.plotting.files import write_figure
-from gpscale.run_dir import RunDir, write_atomically, write_json
+from gpscale.run_dir import RunDir
+from gpscale.stored import write_atomically, write_json
 from gpscale.sweep.driver import Plan, check_same_images, describe, image_facts, run_plan
 from gpscale.sweep.place import check_apart, is_unused
 from gpscale.training.data.sources import open_source

@@ -11,7 +11,8 @@ from gpscale.comparison.validation.version import Version, family_of, plan_versi
 from gpscale.errors import DataError, RunDirError
 from gpscale.execution import Event, Executor
 from gpscale.plotting.files import write_figure
-from gpscale.run_dir import RunDir, write_atomically, write_json
+from gpscale.run_dir import RunDir
+from gpscale.stored import write_atomically, write_json
 from gpscale.study import Study
 from gpscale.sweep import Plan, SweepConfig
 from gpscale.sweep.driver import check_same_images, describe, image_facts, largest_pixels, run_plan

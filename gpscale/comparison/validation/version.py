@@ -13,7 +13,8 @@ from gpscale.errors import BudgetError, FitError, RunDirError, UnitError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.rules import Ground, Pick
 from gpscale.rules.fitted import Transferred
-from gpscale.run_dir import RunDir, read_stored, write_json
+from gpscale.run_dir import RunDir
+from gpscale.stored import read_stored, write_json
 from gpscale.study import Study
 
 SCHEMA = 1
@@ -41,7 +42,7 @@ class Choice:
         top1, top1_low, top1_high: Validation top-1 that the study's surface expected of one training, and the ends of
             its 95 % interval, fractions; None where there is no architecture.
         missing: Why there is none; else empty.
-        extrapolated: Whether the budget lies beyond the Pareto set that the rule was learned from.
+        extrapolated: Whether the budget lies beyond the points that the rule was fitted to.
     """
 
     rule: str

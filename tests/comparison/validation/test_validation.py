@@ -129,8 +129,8 @@ def test_the_area_under_a_rule_s_curve_is_of_budgets_that_all_rules_have(study: 
 
 def test_picks_beyond_the_pareto_set_are_marked_and_what_is_built_is_shown(study: RunDir) -> None:
     rule = json.loads(study.rule_file.read_text())
-    inside = [place for place, c in enumerate(rule["pareto_c"]) if c < 0.7]
-    for name in ("pareto_c", "pareto_factors"):
+    inside = [place for place, c in enumerate(rule["points_c"]) if c < 0.7]
+    for name in ("points_c", "points_factors"):
         rule[name] = [rule[name][place] for place in inside]
     study.rule_file.write_text(json.dumps(rule))
     found = validate(study)
