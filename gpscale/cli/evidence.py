@@ -100,7 +100,7 @@ def validate(
         ),
     ] = [],  # noqa: B006
     new: Annotated[
-        bool, typer.Option("--new", help="Begin a new version, with what the rules pick now; all versions are kept.")
+        bool, typer.Option("--new", help="Begin a new version, once the study has been fitted anew; all are kept.")
     ] = False,
     transfer: Transfer = None,
     workers: Workers = None,

@@ -111,17 +111,13 @@ def _lost(ground: Ground, hidden: GPRule, ratios: Sequence[float]) -> list[Inter
         [rules.pick(rules.get("rule"), one, budget).built.factors for budget in budgets]
         for one in (ground, dataclasses.replace(ground, gp=hidden))
     )
-    mean, covariance = ground.require_surface().joint(np.stack([*own, *other]))
     # where both build the same, rounding must not make a loss or a gain of it
     differ = np.diag([float(not np.array_equal(*pair)) for pair in zip(own, other, strict=True)])
     contrasts = np.hstack([differ, -differ])
     contrasts = np.vstack([contrasts, contrasts.mean(axis=0)])
-    values = contrasts @ mean
-    variances = np.maximum(np.einsum("ij,jk,ik->i", contrasts, covariance, contrasts), 0.0)
-    reaches = Z95 * np.sqrt(variances)
     return [
-        {"value": float(value), "low": float(value - reach), "high": float(value + reach)}
-        for value, reach in zip(values, reaches, strict=True)
+        {"value": float(value), "low": float(value - Z95 * std), "high": float(value + Z95 * std)}
+        for value, std in zip(*ground.require_surface().contrast(np.stack([*own, *other]), contrasts), strict=True)
     ]
 
 

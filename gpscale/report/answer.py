@@ -91,19 +91,27 @@ def _usual_habit(study: Study, rule: Recommendation) -> str:
     index = int(narrower[-1])
     if space.architecture(index) == rule.architecture:
         return "It is what the usual habit gives, too: the base with another width alone."
-    predicted = study.joint_surface().predict(space.factors[index][None])
+    alone, built = space.factors[index], [getattr(rule.factors, name) for name in FACTOR_NAMES]
+    surface = study.joint_surface()
+    predicted = surface.predict(alone[None])
     usual = Interval.of(float(predicted.mean[0]), float(predicted.observation_std[0]))
     told = (
-        f"The usual habit, the base with another width alone ({Factors(*space.factors[index].tolist())}; "
+        f"The usual habit, the base with another width alone ({Factors(*alone.tolist())}; "
         f"{format_macs(int(space.macs[index]))} MACs), is expected to reach a top-1 of {usual}"
     )
     if rule.top1 is None:
         return f"{told}."
-    if usual.high < rule.top1.low:
-        return f"{told}: less, and the two intervals do not overlap."
-    if usual.low > rule.top1.high:
-        return f"{told}: more, and the two intervals do not overlap. Build that instead."
-    return f"{told}. The two intervals overlap: a tie, this study does not tell which of them is better."
+    (gain,), (std,) = surface.contrast([built, alone], [[1.0, -1.0]])
+    low, high = gain - Z95 * std, gain + Z95 * std
+    told = (
+        f"{told}. Over many trainings of both, the surface expects {100 * gain:+.2f} points of what to build less the "
+        f"habit (95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
+    )
+    if low > 0:
+        return f"{told}: it is better, if the surface is right."
+    if high < 0:
+        return f"{told}: the habit is better, if the surface is right. Build that instead."
+    return f"{told}: a tie, this study does not tell which of them is better."
 
 
 def _certainty(study: Study, rule: Recommendation) -> list[str]:

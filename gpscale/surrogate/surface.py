@@ -127,9 +127,22 @@ class Surface:
         mean, std = self.posterior.predict(points, threads)
         return SurfacePrediction(mean, std, self.posterior.observation_std(std))
 
-    def joint(self, factors: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Return mean, (m,) float64, and covariance, (m, m) float64, of the surface at points as in `predict`."""
-        return self.posterior.joint(_to_cube(np.asarray(factors, dtype=np.float64), *self._span_of_cube))
+    def contrast(self, factors: npt.ArrayLike, weights: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Evaluate weighted sums of the surface: differences between architectures, for example.
+
+        The noise of a training is not in them: they are of means over trainings.
+
+        Args:
+            factors: As in `predict`.
+            weights: (k, m), of each point in each sum.
+
+        Returns:
+            Expected values and standard deviations, (k,) float64 each.
+        """
+        points, weighed = _to_cube(np.asarray(factors, dtype=np.float64), *self._span_of_cube), np.asarray(weights)
+        mean, covariance = self.posterior.joint(points)
+        variances = np.einsum("ij,jk,ik->i", weighed, covariance, weighed)
+        return weighed @ mean, np.sqrt(np.maximum(variances, 0.0))
 
     def draw(self, factors: npt.ArrayLike, count: int, generator: np.random.Generator) -> FloatArray:
         """Draw surfaces from the posterior, as they are at points; the noise of a training is not in them.

@@ -14,7 +14,7 @@ import pytest
 
 from gpscale.comparison.fidelity import run_fidelity
 from gpscale.errors import RunDirError
-from gpscale.factors import FACTOR_NAMES
+from gpscale.factors import FACTOR_NAMES, Factors
 from gpscale.recommender import Interval, Recommendation
 from gpscale.report import answer
 from gpscale.report.card import card, write_card
@@ -104,23 +104,35 @@ def test_what_to_build_is_compared_with_width_alone(fitted: Study) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shift", "words"),
+    ("place", "words"),
     [
-        (-1.1, ": less, and the two intervals do not overlap."),
-        (-0.9, "The two intervals overlap: a tie, this study does not tell which of them is better."),
-        (0.9, "The two intervals overlap: a tie, this study does not tell which of them is better."),
-        (1.1, ": more, and the two intervals do not overlap. Build that instead."),
+        (-1, ": it is better, if the surface is right."),
+        (0, ": the habit is better, if the surface is right. Build that instead."),
+        (None, ": a tie, this study does not tell which of them is better."),
     ],
 )
-def test_only_intervals_that_do_not_overlap_decide(fitted: Study, shift: float, words: str) -> None:
-    pick = fitted.recommend(fitted.base.macs // 2, base=fitted.base.name)
+def test_the_interval_of_the_difference_decides(fitted: Study, place: int | None, words: str) -> None:
+    budget, space, surface = fitted.base.macs // 2, fitted.space, fitted.joint_surface()
+    alone = np.flatnonzero((space.factors[:, :3] == 1.0).all(axis=1) & (space.macs <= budget))[-1]
+    # whatever their MACs: larger ones are surely better, smaller ones surely worse
+    rows = np.linspace(0, len(space) - 1, 200).astype(int)
+    pairs = np.vstack([space.factors[rows], space.factors[alone]])
+    gains, stds = surface.contrast(pairs, np.column_stack([np.eye(len(rows)), -np.ones(len(rows))]))
+    surprise = gains / stds
+    chosen = rows[np.argmin(np.abs(surprise)) if place is None else np.argsort(surprise)[place]]
+    pick = dataclasses.replace(
+        fitted.recommend(budget, base=fitted.base.name),
+        architecture=space.architecture(int(chosen)),
+        factors=Factors(*space.factors[chosen].tolist()),
+    )
     line = answer._usual_habit(fitted, pick)
-    low, high = (float(end) / 100 for end in re.findall(r"([0-9.]+)%", line.partition("training: ")[2])[:2])
-    # of the same width, beside the other's
-    middle, half = (low + high) / 2, (high - low) / 2
-    moved = middle - 2 * shift * half
-    interval = Interval(moved, moved - half, moved + half)
-    assert answer._usual_habit(fitted, dataclasses.replace(pick, top1=interval)).endswith(words)
+    assert line.endswith(words)
+    drawn = surface.draw(space.factors[[chosen, alone]], 20_000, np.random.default_rng(0))
+    differences = 100 * (drawn[:, 0] - drawn[:, 1])
+    gain, low, high = (float(number) for number in re.findall(r"[+-][0-9]+[.][0-9]+", line))
+    scale = differences.std()
+    assert gain == pytest.approx(differences.mean(), abs=0.05 * scale + 0.05)
+    assert (low, high) == pytest.approx(np.quantile(differences, [0.025, 0.975]), abs=0.1 * scale + 0.05)
 
 
 def test_a_space_without_the_base_has_no_usual_habit(tmp_path: Path) -> None:
