@@ -8,23 +8,22 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from gpscale import families, rules
-from gpscale.errors import FitError, OutOfRangeError, UnitError, UnknownNameError
+from gpscale.errors import FitError, Reach, UnitError, UnknownNameError, UnmeasuredBudgetError
 from gpscale.factors import Bounds, Factors
 from gpscale.families import Architecture, Base
 from gpscale.rules import GPRule, Ground, pick
 from gpscale.run_dir import RunDir, find_study
 from gpscale.search_space import SearchSpace
-from gpscale.stored import read_stored
+from gpscale.stored import read_json, read_stored
 from gpscale.surrogate.surface import Surface
-from gpscale.units import Z95, format_macs, parse_macs
+from gpscale.units import Z95, format_macs, parse_macs, round_macs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
 Method = Literal["rule", "surface", "surface_low"]
 
 _PREFERRED_C = 0.5
+
+
+BEST_OF_MANY = "it is the best of many, by the surface that chose it: expect somewhat less"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Recommendation:
         extrapolated: The budget lies beyond the points that the study's rule was fitted to, though inside its trials.
         top1: Predicted top-1 on the study's validation images after the study's training; None where unknown.
         top1_reason: Why `top1` is None, else empty.
+        cautions: What speaks against relying on it, one sentence each, without the full stop.
 
     Example:
         >>> found = recommend("500M")
@@ -108,6 +111,7 @@ class Recommendation:
     extrapolated: bool
     top1: Interval | None
     top1_reason: str
+    cautions: tuple[str, ...] = ()
 
     @property
     def c(self) -> float:
@@ -131,6 +135,7 @@ class Recommendation:
             "requested": self.requested.to_dict(),
             "architecture": self.architecture.to_dict(),
             "top1": dataclasses.asdict(self.top1) if self.top1 else None,
+            "cautions": list(self.cautions),
         }
 
     @classmethod
@@ -142,6 +147,7 @@ class Recommendation:
             "requested": Factors.from_dict(values["requested"]),
             "architecture": family.architecture_from_dict(values["architecture"]),
             "top1": Interval(**values["top1"]) if values["top1"] else None,
+            "cautions": tuple(values.get("cautions", ())),
         }
         return cls(**{**values, **read})
 
@@ -175,7 +181,7 @@ class Recommendation:
             lines.append(("transferred", "the rule was measured on another base; its gain here is not measured"))
         if self.extrapolated:
             lines.append(("extrapolated", "the budget lies beyond the points that the rule was fitted to"))
-        return lines
+        return [*lines, *(("caution", caution) for caution in self.cautions)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,6 +197,7 @@ class FittedStudy:
         base_macs: Multiply-accumulates of its base.
         rule: Its scaling rule.
         surface: Its joint surface of top-1.
+        cautions: What speaks against relying on it, as in `Recommendation`.
     """
 
     name: str
@@ -201,6 +208,7 @@ class FittedStudy:
     base_macs: int
     rule: GPRule
     surface: Surface
+    cautions: tuple[str, ...]
 
     @classmethod
     def load(cls, run: RunDir) -> FittedStudy:
@@ -225,6 +233,7 @@ class FittedStudy:
             base_macs=facts["base_macs"],
             rule=read_stored(run.rule_file, "a rule", GPRule.from_dict),
             surface=read_stored(run.surface_file("top1"), "a surface", Surface.from_dict),
+            cautions=tuple(_cautions(run, facts)),
         )
 
     def space(self, base: Base, num_classes: int) -> SearchSpace:
@@ -261,7 +270,7 @@ def recommend(
     Raises:
         UnitError: `macs` or `num_classes` is no positive number.
         UnknownNameError: `study`, `base` or `method` is not known.
-        OutOfRangeError: The budget lies outside what the study has measured, relative to the base.
+        UnmeasuredBudgetError: The budget lies outside what the study has measured, relative to the base.
         BudgetError: No architecture of the base fits.
         RunDirError, FitError: The study has not been fitted, or has no rule.
 
@@ -276,12 +285,14 @@ def recommend(
         raise UnitError(f"num_classes must be at least 1. Got {num_classes}. Leave it out for the study's own.")
     fitted = load_study(find_study(study))
     classes = fitted.num_classes if num_classes is None else num_classes
-    asked = _Asked(budget, classes, {"study": study and os.fspath(study), "num_classes": num_classes})
+    text = macs.strip() if isinstance(macs, str) else str(budget)
+    asked = _Asked(budget, text, classes, {"study": study and os.fspath(study), "num_classes": num_classes})
     chosen = _choose_base(fitted, asked, base)
     space = fitted.space(chosen, classes)
     requested = fitted.rule.predict(budget / space.base_macs).factors[0]
     found = pick(rules.get(method), Ground(space, fitted.rule, fitted.surface), budget)
     transferred = chosen != fitted.base
+    chosen_by_surface = method != "rule" or fitted.rule.source == "surface"
     top1, reason = _predict_top1(fitted, space, found.index, classes, transferred)
     return Recommendation(
         budget=budget,
@@ -298,6 +309,7 @@ def recommend(
         method=method,
         transferred=transferred,
         extrapolated=fitted.rule.extrapolated(budget / space.base_macs),
+        cautions=(*fitted.cautions, *([BEST_OF_MANY] if top1 and chosen_by_surface else [])),
         top1=top1,
         top1_reason=reason,
     )
@@ -305,12 +317,12 @@ def recommend(
 
 def load_study(run: RunDir) -> FittedStudy:
     """Read the stored fits of a run directory; kept until they are written anew."""
-    stamp = run.study_file.stat().st_mtime_ns if run.study_file.exists() else 0
-    return _load_study(str(run.path.resolve()), stamp)
+    stamps = (file.stat().st_mtime_ns if file.exists() else 0 for file in (run.study_file, run.fidelity_file))
+    return _load_study(str(run.path.resolve()), *stamps)
 
 
 @functools.lru_cache(maxsize=16)
-def _load_study(path: str, stamp: int) -> FittedStudy:
+def _load_study(path: str, fitted: int, compared: int) -> FittedStudy:
     return FittedStudy.load(RunDir(path))
 
 
@@ -319,13 +331,14 @@ class _Asked:
     """A budget, the classes to count with, and the options that a call with another budget or base must repeat."""
 
     budget: int
+    text: str
     num_classes: int
     options: Mapping[str, Any]
 
     def c(self, base: Base) -> float:
         return self.budget / _macs(base, self.num_classes)
 
-    def call(self, macs: int, **more: str) -> str:
+    def call(self, macs: str, **more: str) -> str:
         options = {"macs": macs, **more, **self.options}
         arguments = ", ".join(f"{name}={json.dumps(value)}" for name, value in options.items() if value is not None)
         return f"gpscale.recommend({arguments})"
@@ -333,23 +346,48 @@ class _Asked:
 
 def _choose_base(fitted: FittedStudy, asked: _Asked, name: str | None) -> Base:
     low, high = fitted.rule.c_range
-    if name is None:
-        base = _fitting_base(fitted, asked)
-        if base is None:
-            raise OutOfRangeError(
-                f"macs={format_macs(asked.budget)} must lie inside the range of {fitted.base.name} or of a stock base "
-                f"of {fitted.base.family}, c in [{low:.2f}, {high:.2f}] in study `{fitted.name}`. None of them fits. "
-                f"{_call_that_works(fitted, asked)}"
-            )
+    base = _fitting_base(fitted, asked) if name is None else families.parse_base(name)
+    if base is not None and low <= asked.c(base) <= high:
         return base
-    base = families.parse_base(name)
-    if not low <= asked.c(base) <= high:
-        raise OutOfRangeError(
-            f"macs={format_macs(asked.budget)} is c={asked.c(base):.2f} of base {base.name} "
-            f"({format_macs(_macs(base, asked.num_classes))}), but study `{fitted.name}` holds c in "
-            f"[{low:.2f}, {high:.2f}]. {_call_that_works(fitted, asked)}"
+    reach = _reach(fitted, asked, base)
+    if base is None:
+        rule = (
+            f"must lie inside the range of {fitted.base.name} or of a stock base of {fitted.base.family}, c in "
+            f"[{low:.2f}, {high:.2f}] in study `{fitted.name}`. None of them fits."
         )
-    return base
+    else:
+        rule = (
+            f"is c={asked.c(base):.3g} of base {base.name} ({format_macs(_macs(base, asked.num_classes))}), but study "
+            f"`{fitted.name}` holds c in [{low:.2f}, {high:.2f}]."
+        )
+    remedy = (
+        f"Leave `base` out, or try {asked.call(asked.text, base=reach.other_base)}."
+        if reach.other_base
+        else f"Try {asked.call(reach.nearest)}, the nearest budget that has one."
+    )
+    raise UnmeasuredBudgetError.of(f"macs={asked.text} {rule} {remedy}", reach)
+
+
+def _reach(fitted: FittedStudy, asked: _Asked, base: Base | None) -> Reach:
+    """Return which budgets have a recommendation, on a base or, where it is None, on any."""
+    every = (fitted.base, *_stock_bases(fitted.base.family))
+    low, high = fitted.rule.c_range
+
+    def ends(bases: Sequence[Base]) -> list[str]:
+        sizes = [_macs(one, asked.num_classes) for one in bases]
+        texts = [text for n in sizes for text in (round_macs(low * n, up=True), round_macs(high * n, up=False))]
+        return sorted(texts, key=parse_macs)
+
+    own, other = ends([base] if base else every), _fitting_base(fitted, asked)
+    return Reach(
+        study=fitted.name,
+        c_range=(low, high),
+        base=(base.name, _macs(base, asked.num_classes)) if base else None,
+        other_base=other.name if other else None,
+        least=own[0],
+        largest=own[-1],
+        nearest=min(ends(every), key=lambda text: abs(parse_macs(text) - asked.budget)),
+    )
 
 
 def _fitting_base(fitted: FittedStudy, asked: _Asked) -> Base | None:
@@ -361,20 +399,18 @@ def _fitting_base(fitted: FittedStudy, asked: _Asked) -> Base | None:
     return min(legal, key=lambda base: abs(asked.c(base) - _PREFERRED_C), default=None)
 
 
-def _call_that_works(fitted: FittedStudy, asked: _Asked) -> str:
-    base = _fitting_base(fitted, asked)
-    if base is not None:
-        return f"Leave `base` out, or try {asked.call(asked.budget, base=base.name)}."
-    low, high = fitted.rule.c_range
-    sizes = [_macs(base, asked.num_classes) for base in (fitted.base, *_stock_bases(fitted.base.family))]
-    ends = [end for size in sizes for end in (math.ceil(low * size), math.floor(high * size))]
-    nearest = min(ends, key=lambda end: abs(end - asked.budget))
-    return f"Try {asked.call(nearest)}, the nearest budget that has one."
-
-
 @functools.lru_cache(maxsize=16)
 def _stock_bases(family: str) -> tuple[Base, ...]:
     return tuple(families.parse_base(name) for name in families.get(family).stock_bases)
+
+
+def _cautions(run: RunDir, facts: Mapping[str, Any]) -> Iterator[str]:
+    if not facts["diagnostics"]["top1"]["knows_more_than_macs"]:
+        yield f"study {run.name!r} is not shown to know more than MACs do: its proportions may be luck"
+    if not run.fidelity_file.exists():
+        yield f"whether longer trainings than those of study {run.name!r} rank alike is not measured"
+    elif not read_json(run.fidelity_file)["for_deployment"]:
+        yield f"longer trainings do not confirm the ranking of study {run.name!r}: not for deployment"
 
 
 @functools.lru_cache(maxsize=256)

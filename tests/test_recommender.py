@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,10 @@ from gpscale import families
 from gpscale.counting import count_module
 from gpscale.errors import FitError, OutOfRangeError, RunDirError, UnitError, UnknownNameError
 from gpscale.factors import Factors
-from gpscale.recommender import FittedStudy, Recommendation, recommend
+from gpscale.recommender import BEST_OF_MANY, FittedStudy, Recommendation, recommend
+from gpscale.run_dir import RunDir
 from gpscale.search_space import SearchSpace
+from gpscale.stored import write_json
 from gpscale.study import Study
 from gpscale.sweep import fit_run
 from tests.cli.command import ENVIRONMENT
@@ -139,7 +142,7 @@ def test_beyond_the_pareto_points_a_recommendation_is_marked_extrapolated(tmp_pa
         fit={"rule_from": "trials"},
     )
     study = fit_run(run, figures=False)
-    assert study.rule.points_range[1] < 0.9
+    assert study.rule.fitted_range[1] < 0.9
     assert study.recommend(budget(study, 0.45)).extrapolated is False
     assert study.recommend(budget(study, 1.0)).extrapolated is True
     assert "extrapolated" in str(study.recommend(budget(study, 1.0)))
@@ -212,6 +215,26 @@ def test_a_recommendation_prints_what_gets_built(fitted: Study) -> None:
     transferred = str(fitted.recommend("500M"))
     assert "not predicted: study 'known_rule' trained base" in transferred
     assert "its gain here is not measured" in transferred
+
+
+def test_a_recommendation_says_what_speaks_against_relying_on_it(fitted: Study, tmp_path: Path) -> None:
+    found = fitted.recommend("20M")
+    assert found.cautions == (
+        "whether longer trainings than those of study 'known_rule' rank alike is not measured",
+        BEST_OF_MANY,
+    )
+    assert all(f"caution       {caution}" in str(found) for caution in found.cautions)
+    assert BEST_OF_MANY not in fitted.recommend("500M").cautions
+    doubtful = RunDir(shutil.copytree(fitted.run.path, tmp_path / "doubtful"))
+    facts = dict(doubtful.read_facts())
+    facts["diagnostics"]["top1"]["knows_more_than_macs"] = False
+    write_json(doubtful.study_file, facts)
+    for sound, caution in ((False, "longer trainings do not confirm the ranking of study 'doubtful'"), (True, None)):
+        write_json(doubtful.fidelity_file, {"for_deployment": sound})
+        said = recommend("20M", study=doubtful.path).cautions
+        assert said[0] == "study 'doubtful' is not shown to know more than MACs do: its proportions may be luck"
+        assert [one.startswith("longer trainings") for one in said[1:-1]] == ([True] if caution else [])
+        assert caution is None or said[1] == f"{caution}: not for deployment"
 
 
 def test_in_a_notebook_a_recommendation_is_a_table(fitted: Study) -> None:

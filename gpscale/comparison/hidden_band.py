@@ -60,7 +60,9 @@ def leave_band_out(study: Study, low: float = BAND[0], high: float = BAND[1]) ->
             f"A band to hide needs trials inside. Got none with c from {low:g} to {high:g}. Hide another, within "
             f"{full.c_range[0]:.3g} to {full.c_range[1]:.3g}."
         )
-    part = fit_part(trainings[~is_hidden], config, study.num_classes, config.fit.bootstrap)
+    part = fit_part(
+        trainings[~is_hidden], config, study.num_classes, config.fit.bootstrap, study.joint_surface().recalibration
+    )
     if part.rule is None:
         verdict = f"Without the trials of c {low:g} to {high:g} there is no rule: {part.rule_missing}"
         return {**found, "at": [], "top1_lost": None, "points": [], "missing": part.rule_missing, "verdict": verdict}
@@ -85,11 +87,14 @@ def _verdict(found: Mapping[str, Any]) -> str:
     covered = sum(sum(point["covers"].values()) for point in points)
     factors = len(FACTOR_NAMES) * len(points)
     band = f"its band covers {covered} of the {factors} factors of the points there that the full one was fitted to"
+    # of equal picks nothing is lost, to the last bit
+    differ = sum(row["top1_lost"]["low"] < row["top1_lost"]["high"] for row in found["at"])
     says = "a loss" if lost["low"] > 0 else "a gain" if lost["high"] < 0 else "neither a loss nor a gain is shown"
     return (
         f"With the {found['hidden']} architectures of c {found['band'][0]:g} to {found['band'][1]:g} hidden, the rule "
         f"differs there from the full one by at most {furthest:.2f} of its standard deviations"
-        f"{', and ' + band if points else ''}; its picks are expected to lose {100 * lost['value']:.2f} points of "
+        f"{', and ' + band if points else ''}; its picks, {differ} of {len(found['at'])} of which are others, are "
+        f"expected to lose {100 * lost['value']:.2f} points of "
         f"top-1 (95 % interval {100 * lost['low']:.2f} to {100 * lost['high']:.2f}): {says}."
     )
 

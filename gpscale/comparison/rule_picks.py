@@ -12,13 +12,13 @@ import pandas as pd
 from gpscale import families, rules
 from gpscale.errors import BudgetError, FitError, OutOfRangeError
 from gpscale.factors import FACTOR_NAMES
+from gpscale.recommender import Interval
 from gpscale.rules import Built, Ground, Measured, Pick
 from gpscale.rules.fitted import Transferred
 from gpscale.rules.gp_rule import GPRule
 from gpscale.stored import read_stored
 from gpscale.study import Study
 from gpscale.trial import architecture_key
-from gpscale.units import Z95
 
 
 def ground_of(study: Study, transfer: Study | None = None) -> Ground:
@@ -128,8 +128,8 @@ def picks(
 def predict_top1(ground: Ground, built: Built) -> tuple[float, float, float]:
     """Return the top-1 that the joint surface expects of one training, and the ends of its 95 % interval, fractions."""
     found = ground.require_surface().predict(built.factors[None])
-    mean, std = float(found.mean[0]), float(found.observation_std[0])
-    return mean, mean - Z95 * std, mean + Z95 * std
+    one = Interval.of(float(found.mean[0]), float(found.observation_std[0]))
+    return one.mean, one.low, one.high
 
 
 def _row(found: Pick, ground: Ground) -> dict[str, Any]:

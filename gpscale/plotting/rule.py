@@ -51,7 +51,7 @@ def rule_data(study: StudyLike) -> pd.DataFrame:
     """
     rule = study.rule
     # the ends of the points are rows, so that what lies beyond them begins just there
-    c = np.unique(np.concatenate([np.geomspace(*rule.c_range, _ROWS), np.clip(rule.points_range, *rule.c_range)]))
+    c = np.unique(np.concatenate([np.geomspace(*rule.c_range, _ROWS), np.clip(rule.fitted_range, *rule.c_range)]))
     found = rule.predict(c)
     beyond = np.array([rule.extrapolated(ratio) for ratio in c])
     tables = []

@@ -7,14 +7,18 @@ import shlex
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from gpscale import rules
 from gpscale.errors import BudgetError, OutOfRangeError
-from gpscale.factors import FACTOR_NAMES, Factors
+from gpscale.factors import FACTOR_NAMES, FACTOR_SYMBOLS, Factors
 from gpscale.plotting.base import at_base, is_base
-from gpscale.recommender import Interval, Recommendation
+from gpscale.recommender import BEST_OF_MANY, Interval, Recommendation
 from gpscale.report.markdown import bullets
 from gpscale.study import Study
+from gpscale.surrogate.surface import Surface
+from gpscale.trial import architecture_key
 from gpscale.units import Z95, format_macs
 
 SHARE = 0.5
@@ -53,7 +57,7 @@ def answer(study: Study) -> str:
         "Channels, inverted-residual (ir) blocks and attention (vit) layers are listed stage by stage; r, d_i, d_m and "
         "w are resolution, the two depths and width as multiples of the base's."
     )
-    return f"{asked}\n\n{bullets(lines)}\n\n**How sure is that?**\n\n{bullets(_certainty(study, rule))}"
+    return f"{asked}\n\n{bullets(lines)}\n\n**How sure is that?**\n\n{how_sure(study, rule)}"
 
 
 def described(found: Recommendation) -> str:
@@ -79,44 +83,106 @@ def _expected(found: Recommendation) -> str:
     return f"one training of it is expected to reach a top-1 of {found.top1}"
 
 
-def _usual_habit(study: Study, rule: Recommendation) -> str:
-    """Compare a recommendation with the largest architecture within its budget that width alone makes of the base."""
-    space = study.space.feasible(0, rule.budget)
-    narrower = np.flatnonzero(at_base(pd.DataFrame(space.factors, columns=list(FACTOR_NAMES)), _ALL_BUT_WIDTH))
+def _usual_habit(study: Study, rule: Recommendation) -> list[str]:
+    """Compare a recommendation with what width alone makes of its budget: closed by the same search, and as it is."""
+    space = study.space
+    within = space.feasible(0, rule.budget)
+    narrower = np.flatnonzero(at_base(pd.DataFrame(within.factors, columns=list(FACTOR_NAMES)), _ALL_BUT_WIDTH))
     if not len(narrower):
-        return (
+        return [
             "The usual habit, the base with another width alone, has nothing within that budget in the study's space."
-        )
-    # the space is ordered by MACs
-    index = int(narrower[-1])
-    if space.architecture(index) == rule.architecture:
-        return "It is what the usual habit gives, too: the base with another width alone."
-    alone, built = space.factors[index], [getattr(rule.factors, name) for name in FACTOR_NAMES]
+        ]
+    closed = rules.pick(rules.get("width"), rules.Ground(space), rule.budget).built
+    if closed.architecture == rule.architecture:
+        return ["It is what the usual habit gives, too: another width alone, closed by the same search."]
     surface = study.joint_surface()
-    predicted = surface.predict(alone[None])
+    predicted = surface.predict(closed.factors[None])
     usual = Interval.of(float(predicted.mean[0]), float(predicted.observation_std[0]))
     told = (
-        f"The usual habit, the base with another width alone ({Factors(*alone.tolist())}; "
-        f"{format_macs(int(space.macs[index]))} MACs), is expected to reach a top-1 of {usual}"
+        f"The usual habit, another width alone, closed by the same search ({_sized(closed.factors, closed.macs)}), is "
+        f"expected to reach a top-1 of {usual}"
     )
     if rule.top1 is None:
-        return f"{told}."
-    (gain,), (std,) = surface.contrast([built, alone], [[1.0, -1.0]])
-    low, high = gain - Z95 * std, gain + Z95 * std
+        return [f"{told}."]
+    built = [getattr(rule.factors, name) for name in FACTOR_NAMES]
+    low, gain = _gain(surface, built, closed.factors)
+    high = 2 * gain - low
     told = (
-        f"{told}. Over many trainings of both, the surface expects {100 * gain:+.2f} points of what to build less the "
-        f"habit (95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
+        f"{told}. Over many trainings of both, the surface expects {_points(low, gain)} of what to build less the habit"
     )
     if low > 0:
-        return f"{told}: it is better, if the surface is right."
-    if high < 0:
-        return f"{told}: the habit is better, if the surface is right. Build that instead."
-    return f"{told}: a tie, this study does not tell which of them is better."
+        lines = [f"{told}: it is better, if the surface is right."]
+    elif high < 0:
+        lines = [f"{told}: the habit is better, if the surface is right. Build that instead."]
+    else:
+        lines = [f"{told}: a tie, this study does not tell which of them is better."]
+    # the space is ordered by MACs
+    factors, macs = within.factors[narrower[-1]], int(within.macs[narrower[-1]])
+    if not np.array_equal(factors, closed.factors):
+        lines.append(
+            f"Less the width multiplier as it is ({_sized(factors, macs)}, {macs / rule.budget:.1%} of the budget) it "
+            f"is {_points(*_gain(surface, built, factors))}."
+        )
+    return lines
+
+
+def _measured(study: Study, rule: Recommendation) -> list[str]:
+    """Say whether a recommendation has been trained, and which of its factors are at an end of the search space."""
+    finished, space = study.finished, study.space
+    same = finished[finished["architecture"] == architecture_key(rule.architecture.to_dict())]
+    lines = [
+        f"That architecture was trained: top-1 {same['top1'].iloc[0]:.1%}."
+        if len(same)
+        else "No trial has that architecture: this is what the surface expects, not a measurement."
+    ]
+    held, said = pd.Series(True, index=finished.index), []
+    for name, low, high in zip(FACTOR_NAMES, space.factors.min(axis=0), space.factors.max(axis=0), strict=True):
+        value = getattr(rule.factors, name)
+        if low < high and value in (low, high):
+            said.append(f"{FACTOR_SYMBOLS[name]} is the {'lowest' if value == low else 'highest'}")
+            held &= finished[name] == value
+    if said:
+        span = finished.loc[held, "c"]
+        within = f", at c {span.min():.2f} to {span.max():.2f}" if held.any() else ""
+        lines.append(
+            f"{' and '.join(said)} of the search space: what lies beyond was not tried. Of the {len(finished)} trials "
+            f"{held.sum()} have that{within}."
+        )
+    return lines
+
+
+def _gain(surface: Surface, ours: npt.ArrayLike, other: npt.ArrayLike) -> tuple[float, float]:
+    """Return the lower end of the 95 % interval of a difference, and what is expected of it; fractions."""
+    (gain,), (std,) = surface.contrast(np.stack([ours, other]), [[1.0, -1.0]])
+    return float(gain - Z95 * std), float(gain)
+
+
+def _points(low: float, gain: float) -> str:
+    return f"{100 * gain:+.2f} points (95 % interval {100 * low:+.2f} to {100 * (2 * gain - low):+.2f})"
+
+
+def _sized(factors: npt.NDArray[np.float64], macs: int) -> str:
+    return f"{Factors(*factors.tolist())}; {format_macs(macs)} MACs"
+
+
+def how_sure(study: Study, rule: Recommendation) -> str:
+    """Say, as a Markdown list, how sure it is that a recommendation is good.
+
+    Args:
+        study: The study that it is of.
+        rule: What to build, of the study's own base.
+    """
+    return bullets(_certainty(study, rule))
 
 
 def _certainty(study: Study, rule: Recommendation) -> list[str]:
     epochs = study.settings["recipe"]["epochs"]
-    lines = [f"After {epochs} epochs {_expected(rule)}.", _usual_habit(study, rule)]
+    optimistic = f"; {BEST_OF_MANY}" if BEST_OF_MANY in rule.cautions else ""
+    lines = [
+        f"After {epochs} epochs {_expected(rule)}{optimistic}.",
+        *_measured(study, rule),
+        *_usual_habit(study, rule),
+    ]
     found = study.diagnostics
     held, n = found.coverage[-1].before, found.n
     # beyond what chance does to the count of trials inside

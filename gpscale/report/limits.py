@@ -79,7 +79,7 @@ def _of_reach(study: Study) -> list[str]:
         "MACs are counted; latency, memory and energy on a device were not measured.",
     ]
     if not facts["rule_missing"]:
-        first, last = study.rule.points_range
+        first, last = study.rule.fitted_range
         lines.append(
             f"The rule was fitted to points from c = {first:.3f} to {last:.3f}; beyond them it is extrapolated, and "
             "marked so."

@@ -93,7 +93,10 @@ def _cost(study: Study, records: Sequence[TrialRecord]) -> list[tuple[str, str]]
     finished = study.finished["seconds"].dropna()
     long = [_seconds(record) for record in study.run.fidelity.records()]
     rows = [
-        ("cost", f"{core_hours(records):.1f} core hours of training and evaluation" + (" in all" if long else "")),
+        (
+            "cost",
+            f"{core_hours(records):.1f} thread hours of training and evaluation" + (" in all" if long else ""),
+        ),
         ("seconds a trial", f"{finished.min():.0f} to {finished.max():.0f}" if len(finished) else UNKNOWN),
     ]
     if long:
@@ -102,7 +105,7 @@ def _cost(study: Study, records: Sequence[TrialRecord]) -> list[tuple[str, str]]
 
 
 def core_hours(records: Sequence[TrialRecord]) -> float:
-    """Return what trainings and their evaluations took, threads times hours."""
+    """Return what trainings and their evaluations took, threads times hours, waiting for shared cores included."""
     return sum(_seconds(record) * float(record.measured.get("threads", 1)) for record in records) / 3600
 
 

@@ -20,7 +20,8 @@ Table = tuple[Sequence[str], list[list[str]]]
 HIDDEN_BAND = (
     "The rule was fitted again without the trials of the band and asked in there: its factors beside those of the full "
     "rule, in brackets the difference of their logarithms in its own standard deviations; and what the joint surface, "
-    "which has seen all trials, expects the picks to lose, in points of top-1, with the 95 % interval."
+    "which has seen all trials, expects the picks to lose, in points of top-1, with the 95 % interval. The full rule "
+    "follows that surface, so that a gain is hardly possible."
 )
 _SENSITIVITY = (
     "Of the variance of top-1 over the span of the trials (log factors, uniform and independent): the share that a "

@@ -1,20 +1,21 @@
-"""Fit the scaling rule to a Pareto set, and say how sure it is.
+"""Fit the scaling rule to good architectures, and say how sure it is.
 
-For each factor f, on the realised factors of the Pareto set:
+They are the trials of a Pareto set here, as in the method paper, or what a surface expects most of (`surface_front`).
+For each factor f, on their realised factors:
 
     log f(c) = a + b log c + g(c) + noise,    a, b by least squares,    g a Matern-5/2 GP of log c
 
-A zero-mean GP on f itself would fall to 0 away from the Pareto set (errata, row 3); this one falls back to a power law.
+A zero-mean GP on f itself would fall to 0 away from them (errata, row 3); this one falls back to a power law.
 
 Two errors make up the band, and they are taken as independent, so their variances add:
 
     log_std^2 = s_gp^2 + s_boot^2
 
-`s_gp` is the GP's posterior standard deviation of g, given this Pareto set, a and b. `s_boot` is what another draw of
-trials would have changed: trials are drawn again with replacement, selection, trend and GP (hyperparameters too) are
-repeated, and `s_boot` is the 95 % quantile of |replicate - rule| over 1.96. That is the standard deviation if the
-replicates are normal around the rule, and no victim of a few wild slopes if they are not. Noise of the trials enters
-both errors, so the band errs on the wide side.
+`s_gp` is the GP's posterior standard deviation of g, given these architectures, a and b. `s_boot` is what others would
+have changed: trials are drawn again with replacement, or surfaces from the posterior; selection, trend and GP
+(hyperparameters too) are repeated, and `s_boot` is the 95 % quantile of |replicate - rule| over 1.96. That is the
+standard deviation if the replicates are normal around the rule, and no victim of a few wild slopes if they are not.
+Noise of the trials enters both errors, so the band errs on the wide side.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ from gpscale.rules.gp_rule import FloatArray, GPRule, Source
 from gpscale.surrogate.fit import Priors, fit_posteriors
 from gpscale.units import Z95
 
-MIN_PARETO_POINTS = 3
-"""Fewest distinct c of a Pareto set: two give a line, and nothing to judge it by."""
+MIN_POINTS = 3
+"""Fewest distinct c to fit a rule to: two give a line, and nothing to judge it by."""
 
 LOG_STD_FLOOR = 0.02
-"""Least `log_std`. Two percent is less than a step between neighbouring architectures: a factor that is the same in the
-whole Pareto set is held, without outweighing the others by orders of magnitude."""
+"""Least `log_std`. Two percent is less than a step between neighbouring architectures: a factor that is the same in
+all of them is held, without outweighing the others by orders of magnitude."""
 
 Select = Callable[[FloatArray, FloatArray], pareto.ParetoSelection]
 
@@ -89,7 +90,7 @@ def fit_rule(
     chosen = selection.indices
     if not _is_usable(ratios[chosen]):
         raise FitError(
-            f"A rule needs a Pareto set with at least {MIN_PARETO_POINTS} distinct MACs. Got "
+            f"A rule needs a Pareto set with at least {MIN_POINTS} distinct MACs. Got "
             f"{len(np.unique(ratios[chosen]))} from {selection.n_inside} trials inside, of which a share of "
             f"{share:g} is kept. Run more trials, or raise the share."
         )
@@ -99,7 +100,13 @@ def fit_rule(
         sets = _pareto_sets(ratios, accuracies, inside, select, bootstrap, np.random.default_rng(seed))
         replicates = ratios[sets], realised[sets]
     return assemble(
-        ratios[chosen], realised[chosen], replicates, c_range=(ratios[0], ratios[-1]), seed=seed, source="trials"
+        ratios[chosen],
+        realised[chosen],
+        replicates,
+        c_range=(ratios[0], ratios[-1]),
+        fitted_range=(ratios[chosen].min(), ratios[chosen].max()),
+        seed=seed,
+        source="trials",
     )
 
 
@@ -109,19 +116,21 @@ def assemble(
     replicates: tuple[FloatArray, FloatArray] | None,
     *,
     c_range: tuple[float, float],
+    fitted_range: tuple[float, float],
     seed: int,
     source: Source,
 ) -> GPRule:
-    """Fit trend and GPs to a Pareto set, and the band to what it might have been.
+    """Fit trend and GPs to good architectures, and the band to what these might have been.
 
     Args:
-        c: Reduction factors of its k members, (k,) float64, ascending.
+        c: Reduction factors of the k architectures, (k,) float64, ascending.
         factors: Their realised factors, (k, 4) float64.
-        replicates: Reduction factors, (b, m) float64, and factors, (b, m, 4) float64, of b other Pareto sets; None for
-            a band that is the GP's alone.
+        replicates: Reduction factors, (b, m) float64, and factors, (b, m, 4) float64, of b other such sets; None for a
+            band that is the GP's alone.
         c_range: Where the rule holds.
+        fitted_range: As in `GPRule`.
         seed: Fixes the restarts of the optimiser.
-        source: What the Pareto set was chosen from, as in `GPRule`.
+        source: What they were chosen by, as in `GPRule`.
     """
     table = np.geomspace(*c_range, _TABLE_ROWS)
     table[[0, -1]] = c_range
@@ -138,6 +147,7 @@ def assemble(
         slope=main.slope[0],
         points_c=c,
         points_factors=factors,
+        fitted_range=np.array(fitted_range),
         bootstrap=0 if replicates is None else len(replicates[0]),
         source=source,
     )
@@ -145,7 +155,7 @@ def assemble(
 
 @dataclasses.dataclass(frozen=True)
 class _Fits:
-    """Fits to b Pareto sets, evaluated on the table's g rows.
+    """Fits to b sets of architectures, evaluated on the table's g rows.
 
     Attributes:
         mean, std: Of the logarithms of the factors, (b, g, 4) float64.
@@ -159,7 +169,7 @@ class _Fits:
 
 
 def _fit_sets(c: FloatArray, logs: FloatArray, table: FloatArray, seed: int, restarts: int) -> _Fits:
-    """Fit trend and GP of each factor to each Pareto set, all GPs as one batch.
+    """Fit trend and GP of each factor to each set of architectures, all GPs as one batch.
 
     Args:
         c: Reduction factors, (b, k) float64.
@@ -221,7 +231,7 @@ def _pareto_sets(
 
 def _is_usable(c: FloatArray) -> bool:
     """Tell whether a Pareto set with these reduction factors, (k,), can carry a rule."""
-    return len(np.unique(c)) >= MIN_PARETO_POINTS
+    return len(np.unique(c)) >= MIN_POINTS
 
 
 def _checked(

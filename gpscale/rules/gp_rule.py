@@ -56,6 +56,8 @@ class GPRule:
         intercept, slope: a and b of log factor = a + b log c, (4,) float64 each.
         points_c: Reduction factors of the architectures that it was fitted to, (k,) float64, ascending.
         points_factors: Their realised factors, (k, 4) float64.
+        fitted_range: Lowest and highest c that it was fitted to, (2,) float64: of these architectures, or of the budget
+            that the last of them is the best of; beyond it the rule extrapolates.
         bootstrap: Draws of the surface, or resamples of the trials, behind `log_std`.
         source: What these are.
 
@@ -77,6 +79,7 @@ class GPRule:
     slope: FloatArray
     points_c: FloatArray
     points_factors: FloatArray
+    fitted_range: FloatArray
     bootstrap: int
     source: Source
 
@@ -84,11 +87,6 @@ class GPRule:
     def c_range(self) -> tuple[float, float]:
         """Span of the finished trials' c; the rule holds no other."""
         return float(self.c[0]), float(self.c[-1])
-
-    @property
-    def points_range(self) -> tuple[float, float]:
-        """Span of c of the points that the rule was fitted to; beyond it the rule extrapolates."""
-        return float(self.points_c.min()), float(self.points_c.max())
 
     @property
     def follows(self) -> str:
@@ -106,8 +104,8 @@ class GPRule:
         return "GP and draws of the surface" if self.source == "surface" else "GP and bootstrap over trials"
 
     def extrapolated(self, c: float) -> bool:
-        """Tell whether `c` lies beyond the points that the rule was fitted to."""
-        low, high = self.points_range
+        """Tell whether `c` lies beyond what the rule was fitted to."""
+        low, high = self.fitted_range
         return not low * (1 - _ROUNDING) <= c <= high * (1 + _ROUNDING)
 
     def predict(self, c: npt.ArrayLike) -> RulePrediction:

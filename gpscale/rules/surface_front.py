@@ -6,8 +6,8 @@ in log c, the architecture of the space that it expects most of among those that
 are then fitted as in `rules.fit`.
 
 What the trials leave open is drawn: each draw of the surface's posterior has best architectures of its own, to which
-the rule is fitted again, and their spread is the `s_boot` of `rules.fit`. A draw is made at those `_KEPT` architectures
-of a budget that are likeliest to be its best.
+the rule is fitted again, and their spread is the `s_boot` of `rules.fit`. Each draw is made at those architectures of
+all budgets that were the best of their budget in any of `_SCOUTS_PER_DRAW` times as many draws of that budget alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES
-from gpscale.rules.fit import MIN_PARETO_POINTS, assemble
+from gpscale.rules.fit import MIN_POINTS, assemble
 from gpscale.rules.gp_rule import FloatArray, GPRule
 from gpscale.search_space import BUDGET_SHARE, SearchSpace
 from gpscale.surrogate.surface import Surface
@@ -28,9 +28,11 @@ from gpscale.surrogate.surface import Surface
 BUDGETS = 25
 """At which the surface is asked: over c 0.2 to 1.1 they are 7 % apart."""
 
-_KEPT = 40
+_SCOUTS_PER_DRAW = 5
+_MOST = 2000
+"""Architectures of a budget that are drawn at: those with the highest mean + `_OPTIMISM` standard deviations, where
+there are more. A covariance of all is as large as the square of their number."""
 _OPTIMISM = 2.0
-"""Standard deviations above the mean by which the architectures of a draw are chosen."""
 
 
 def fit_rule_to_surface(
@@ -64,37 +66,51 @@ def fit_rule_to_surface(
     if draws < 0:
         raise FitError(f"`draws` must be 0 or more. Got {draws}. The default is 200.")
     low, high = max(band[0], c_range[0]), min(band[1], c_range[1])
-    slices = _budgets(space, low, high)
-    if len(slices) < MIN_PARETO_POINTS:
+    asked = _budgets(space, low, high)
+    slices = list(asked.values())
+    if len(slices) < MIN_POINTS:
         raise FitError(
-            f"A rule needs architectures for at least {MIN_PARETO_POINTS} budgets between c = {low:.3g} and "
-            f"{high:.3g}. The space has some for {len(slices)}. Widen `space`, or run trials over a wider range of c."
+            f"A rule needs architectures for at least {MIN_POINTS} budgets between c = {low:.3g} and {high:.3g}. The "
+            f"space has some for {len(slices)}. Widen `space`, run trials over a wider range of c, or set "
+            "`fit.rule_from` to trials, whose rule needs no more than that many of them."
         )
     found = [surface.predict(space.factors[rows]) for rows in slices]
     best = np.array([rows.start + int(np.argmax(at.mean)) for rows, at in zip(slices, found, strict=True)])
     replicates = None
     if draws:
-        likely = [
-            rows.start + np.sort(np.argsort(-at.mean - _OPTIMISM * at.std, kind="stable")[:_KEPT])
-            for rows, at in zip(slices, found, strict=True)
-        ]
-        replicates = _drawn(surface, space, likely, draws, np.random.default_rng(seed))
-    return assemble(space.c[best], space.factors[best], replicates, c_range=c_range, seed=seed, source="surface")
+        generator = np.random.default_rng(seed)
+        likely = []
+        for rows, at in zip(slices, found, strict=True):
+            some = rows.start + np.sort(np.argsort(-at.mean - _OPTIMISM * at.std, kind="stable")[:_MOST])
+            scouted = surface.draw(space.factors[some], _SCOUTS_PER_DRAW * draws, generator)
+            likely.append(some[np.unique(np.argmax(scouted, axis=1))])
+        replicates = _drawn(surface, space, likely, draws, generator)
+    return assemble(
+        space.c[best],
+        space.factors[best],
+        replicates,
+        c_range=c_range,
+        fitted_range=(space.c[best[0]], max(asked)),
+        seed=seed,
+        source="surface",
+    )
 
 
-def _budgets(space: SearchSpace, low: float, high: float) -> list[slice]:
-    """Return the rows of the space that use each budget; budgets that nothing uses are left out.
+def _budgets(space: SearchSpace, low: float, high: float) -> dict[float, slice]:
+    """Return the rows of the space that use each budget, by its c; budgets that nothing uses are left out.
 
     So are those that share architectures with the one below, where the range is narrow: no architecture counts twice.
     """
-    slices: list[slice] = []
+    found: dict[float, slice] = {}
+    end = 0
     for ratio in np.geomspace(low / BUDGET_SHARE, high, BUDGETS) if low / BUDGET_SHARE < high else ():
         budget = ratio * space.base_macs
         first = int(np.searchsorted(space.macs, BUDGET_SHARE * budget, side="left"))
         last = int(np.searchsorted(space.macs, budget, side="right"))
-        if (slices[-1].stop if slices else 0) <= first < last:
-            slices.append(slice(first, last))
-    return slices
+        if end <= first < last:
+            found[float(ratio)] = slice(first, last)
+            end = last
+    return found
 
 
 def _drawn(

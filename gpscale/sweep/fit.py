@@ -171,10 +171,13 @@ def _fit_pareto_and_rule(
         selection = pareto.select(c, top1, **selection_settings(config, facts["chance"]))
         facts["pareto"] = _describe(selection, finished["id"].to_numpy(), top1, config.fit.pareto_values)
         facts["pareto"]["on_front"] = _on_front(finished, surface, config.fit.seed)
-        write_json(run.rule_file, find_rule(finished, config, surface, study.num_classes).to_dict())
     except FitError as error:
         facts["rule_missing"] = str(error)
         return
+    try:
+        write_json(run.rule_file, find_rule(finished, config, surface, study.num_classes).to_dict())
+    except FitError as error:
+        facts["rule_missing"] = str(error)
     if config.fit.rule_from != "trials":
         # a rival of the study's own rule; too few trials for one are no fault of the study
         with contextlib.suppress(FitError):
@@ -201,6 +204,8 @@ def find_rule(
     if config.fit.rule_from == "trials":
         return _rule_of_trials(finished, config, surface, num_classes, count)
     c = finished["c"].to_numpy(dtype=np.float64)
+    # where no Pareto set can be chosen, as of trials that have learned nothing, a surface has no best to follow
+    pareto.select(c, chosen_by(finished, config, surface), **selection_settings(config, 1 / num_classes))
     return fit_rule_to_surface(
         surface,
         config.search_space(num_classes),

@@ -20,7 +20,7 @@ class PartialFit:
     """What some of a sweep's trials give.
 
     Attributes:
-        surface: The joint surface of top-1, as fitted: it is not recalibrated.
+        surface: The joint surface of top-1.
         rule: The scaling rule; None where there is none.
         rule_missing: Why there is none; else empty.
     """
@@ -30,7 +30,9 @@ class PartialFit:
     rule_missing: str
 
 
-def fit_part(trainings: pd.DataFrame, config: SweepConfig, num_classes: int, bootstrap: int) -> PartialFit:
+def fit_part(
+    trainings: pd.DataFrame, config: SweepConfig, num_classes: int, bootstrap: int, recalibration: float
+) -> PartialFit:
     """Fit surface and rule to some of the trainings of a sweep whose MACs vary.
 
     Args:
@@ -38,12 +40,14 @@ def fit_part(trainings: pd.DataFrame, config: SweepConfig, num_classes: int, boo
         config: The sweep.
         num_classes: Classes of its images.
         bootstrap: Draws or resamples behind the rule's band.
+        recalibration: Factor on the surface's standard deviations: that of the whole study, whose unit they then have.
 
     Raises:
         FitError: There are too few, or their accuracies do not differ.
     """
     surface = fit_surface(trainings, FACTOR_NAMES, "top1", config.fit.seed)
     assert surface is not None, "only top-5 may be without a surface"
+    surface = surface.recalibrated(recalibration)
     finished = averaged(trainings)
     try:
         rule = find_rule(finished, config, surface, num_classes, bootstrap)

@@ -70,7 +70,8 @@ def test_the_rules_regret_is_that_of_the_candidate_nearest_to_what_it_asks_for(
 ) -> None:
     first = planned(study).head(12)["id"]
     trainings = study.trainings.set_index("id", drop=False).loc[first].reset_index(drop=True)
-    rule = fit_part(trainings, SweepConfig.load(study.run.sweep_file), study.num_classes, 20).rule
+    factor = study.joint_surface().recalibration
+    rule = fit_part(trainings, SweepConfig.load(study.run.sweep_file), study.num_classes, 20, factor).rule
     assert rule is not None
     regrets = []
     for share in found["shares"]:
@@ -135,7 +136,7 @@ def test_it_ends_with_a_sentence(found: dict[str, Any]) -> None:
         ({"orders": 1}, UnitError, "--orders must be at least 2"),
         ({"window": 0.0}, UnitError, "--window must be a part of the budget"),
         ({"window": 1.0}, UnitError, "--window must be a part of the budget"),
-        ({"shares": [0.5, -1.0]}, UnitError, "above 0. Got -1"),
+        ({"shares": [0.5, -1.0]}, UnitError, "above 0 and at most 2. Got -1"),
         ({"shares": [0.01]}, FitError, "at least 3 measured architectures that use 70% to 100% of it. Got at most 0"),
     ],
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gpscale import families, rules
 from gpscale.comparison.fidelity import run_fidelity
 from gpscale.errors import RunDirError
 from gpscale.factors import FACTOR_NAMES, Factors
@@ -87,20 +88,42 @@ def test_the_command_that_is_printed_gives_what_to_build(
         assert f"channels {' '.join(map(str, integers['channels']))}, " in first
 
 
+def test_it_says_whether_what_to_build_was_trained_and_what_is_at_an_end_of_the_space(fitted: Study) -> None:
+    pick, finished, space = fitted.recommend(fitted.base.macs // 2), fitted.finished, fitted.space
+    said = answer.how_sure(fitted, pick)
+    assert "No trial has that architecture" in said
+    trial = finished.loc[finished["top1"].idxmax()]
+    factors = Factors(*trial[list(FACTOR_NAMES)].astype(float))
+    architecture = families.get("mobilevitv2").architecture_from_dict(json.loads(trial["architecture"]))
+    trained = dataclasses.replace(pick, architecture=architecture, factors=factors)
+    assert f"That architecture was trained: top-1 {trial['top1']:.1%}." in answer.how_sure(fitted, trained)
+    lowest, highest = space.factors.min(axis=0), space.factors.max(axis=0)
+    at_ends = dataclasses.replace(pick, factors=Factors(1.0, float(lowest[1]), 1.0, float(highest[3])))
+    both = (finished["ir_depth"] == lowest[1]) & (finished["width"] == highest[3])
+    said = answer.how_sure(fitted, at_ends)
+    assert "d_i is the lowest and w is the highest of the search space: what lies beyond was not tried." in said
+    assert f"Of the {len(finished)} trials {both.sum()} have that" in said
+    inside = dataclasses.replace(pick, factors=Factors(1.0, 1.0, 1.0, 1.0))
+    assert "of the search space" not in answer.how_sure(fitted, inside)
+
+
 def usual_habit(text: str) -> str:
-    [line] = [line for line in text.splitlines() if line.startswith("- The usual habit, the base with another width")]
+    [line] = [line for line in text.splitlines() if line.startswith("- The usual habit, ")]
     return line
 
 
 def test_what_to_build_is_compared_with_width_alone(fitted: Study) -> None:
     budget, space = fitted.base.macs // 2, fitted.space
-    alone = (space.factors[:, :3] == 1.0).all(axis=1) & (space.macs <= budget)
-    largest = int(np.flatnonzero(alone)[np.argmax(space.macs[alone])])
-    predicted = fitted.joint_surface().predict(space.factors[largest][None])
+    closed = rules.pick(rules.get("width"), rules.Ground(space), budget).built
+    predicted = fitted.joint_surface().predict(closed.factors[None])
     usual = Interval.of(float(predicted.mean[0]), float(predicted.observation_std[0]))
-    line = usual_habit(card(fitted))
-    assert f"w={space.factors[largest, 3]:.3f}; {format_macs(space.macs[largest])} MACs)" in line
-    assert f"a top-1 of {usual}" in line
+    text = card(fitted)
+    assert f"({Factors(*closed.factors)}; {format_macs(closed.macs)} MACs)" in usual_habit(text)
+    assert f"a top-1 of {usual}" in usual_habit(text)
+    alone = np.flatnonzero((space.factors[:, :3] == 1.0).all(axis=1) & (space.macs <= budget))[-1]
+    assert not np.array_equal(space.factors[alone], closed.factors)
+    share = space.macs[alone] / budget
+    assert f"as it is ({Factors(*space.factors[alone])}; {format_macs(space.macs[alone])} MACs, {share:.1%} of" in text
 
 
 @pytest.mark.parametrize(
@@ -113,11 +136,11 @@ def test_what_to_build_is_compared_with_width_alone(fitted: Study) -> None:
 )
 def test_the_interval_of_the_difference_decides(fitted: Study, place: int | None, words: str) -> None:
     budget, space, surface = fitted.base.macs // 2, fitted.space, fitted.joint_surface()
-    alone = np.flatnonzero((space.factors[:, :3] == 1.0).all(axis=1) & (space.macs <= budget))[-1]
+    closed = rules.pick(rules.get("width"), rules.Ground(space), budget).built.factors
     # whatever their MACs: larger ones are surely better, smaller ones surely worse
     rows = np.linspace(0, len(space) - 1, 200).astype(int)
-    pairs = np.vstack([space.factors[rows], space.factors[alone]])
-    gains, stds = surface.contrast(pairs, np.column_stack([np.eye(len(rows)), -np.ones(len(rows))]))
+    weights = np.column_stack([np.eye(len(rows)), -np.ones(len(rows))])
+    gains, stds = surface.contrast(np.vstack([space.factors[rows], closed]), weights)
     surprise = gains / stds
     chosen = rows[np.argmin(np.abs(surprise)) if place is None else np.argsort(surprise)[place]]
     pick = dataclasses.replace(
@@ -125,9 +148,9 @@ def test_the_interval_of_the_difference_decides(fitted: Study, place: int | None
         architecture=space.architecture(int(chosen)),
         factors=Factors(*space.factors[chosen].tolist()),
     )
-    line = answer._usual_habit(fitted, pick)
+    line = answer._usual_habit(fitted, pick)[0]
     assert line.endswith(words)
-    drawn = surface.draw(space.factors[[chosen, alone]], 20_000, np.random.default_rng(0))
+    drawn = surface.draw(np.vstack([space.factors[chosen], closed]), 20_000, np.random.default_rng(0))
     differences = 100 * (drawn[:, 0] - drawn[:, 1])
     gain, low, high = (float(number) for number in re.findall(r"[+-][0-9]+[.][0-9]+", line))
     scale = differences.std()
@@ -190,7 +213,7 @@ def test_hardware_dates_and_cost_are_those_of_the_records(tmp_path: Path) -> Non
     assert "| threads a trial | 2 |" in made
     assert "| torch | 9.9 |" in made
     # 8 trials of 3100 to 3800 seconds on two threads
-    assert "| cost | 15.3 core hours of training and evaluation |" in made
+    assert "| cost | 15.3 thread hours of training and evaluation |" in made
     assert "| seconds a trial | 3100 to 3800 |" in made
     assert "| when | 2030-01-01 to 2030-01-09 |" in made
 
@@ -265,7 +288,7 @@ def test_longer_trainings_are_shown_with_their_verdict_and_cost(tmp_path: Path) 
     assert "ot for deployment" not in text
     assert "| seconds a longer training | 44 to 44 |" in text
     # 12 short trainings of 11 seconds and 8 long ones of 44
-    assert "| cost | 0.1 core hours of training and evaluation in all |" in text
+    assert "| cost | 0.1 thread hours of training and evaluation in all |" in text
 
 
 def test_rankings_that_change_are_a_limit(tmp_path: Path) -> None:

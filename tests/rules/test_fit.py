@@ -37,7 +37,7 @@ def test_a_known_power_law_is_recovered() -> None:
     rule = fit_rule(*make_trials(scatter=0.02), bootstrap=FEW)
     np.testing.assert_allclose(rule.slope, SLOPES, atol=0.04)
     np.testing.assert_allclose(rule.intercept, 0.0, atol=0.03)
-    c = inside_front(rule.points_range)
+    c = inside_front(rule.fitted_range)
     np.testing.assert_allclose(rule.predict(c).factors, law(c), rtol=0.03)
 
 
@@ -46,7 +46,7 @@ def test_a_bend_in_the_law_is_learned_by_the_residual() -> None:
     bend = 0.3 * np.sin(3 * np.log(c))
     factors[:, 0] *= np.exp(bend)
     rule = fit_rule(c, factors, top1, bootstrap=FEW)
-    at = inside_front(rule.points_range)
+    at = inside_front(rule.fitted_range)
     expected = np.log(law(at)[:, 0]) + 0.3 * np.sin(3 * np.log(at))
     line = rule.intercept[0] + rule.slope[0] * np.log(at)
     error = np.abs(np.log(rule.predict(at).factors[:, 0]) - expected)
@@ -57,7 +57,7 @@ def test_the_band_covers_the_law() -> None:
     covered = []
     for seed in range(8):
         rule = fit_rule(*make_trials(50, seed), bootstrap=60)
-        c = inside_front(rule.points_range)
+        c = inside_front(rule.fitted_range)
         found = rule.predict(c)
         covered.append(((found.low <= law(c)) & (law(c) <= found.high)).mean())
     assert np.mean(covered) > 0.9
@@ -81,7 +81,7 @@ def test_the_band_opens_beyond_the_pareto_set() -> None:
     c, factors, top1 = make_trials(80)
     top1[c < 0.45] *= 0.2  # small ones fail: the Pareto set starts later than the trials
     rule = fit_rule(c, factors, top1, floor=0.3, bootstrap=60)
-    assert rule.points_range[0] >= 0.45
+    assert rule.fitted_range[0] >= 0.45
     assert rule.c_range == (c.min(), c.max())
     assert rule.predict(c.min()).log_std.mean() > 1.5 * rule.predict(0.7).log_std.mean()
 

@@ -26,6 +26,7 @@ def rule() -> GPRule:
         slope=SLOPES,
         points_c=points_c,
         points_factors=np.exp(0.1 + np.log(points_c)[:, None] * SLOPES),
+        fitted_range=points_c[[0, -1]],
         bootstrap=200,
         source="trials",
     )
@@ -56,7 +57,7 @@ def test_ends_of_the_range_survive_a_division(rule: GPRule) -> None:
 
 def test_beyond_the_pareto_set_it_extrapolates(rule: GPRule) -> None:
     assert rule.c_range == pytest.approx((0.2, 1.1))
-    assert rule.points_range == (0.3, 1.0)
+    assert tuple(rule.fitted_range) == (0.3, 1.0)
     assert [rule.extrapolated(c) for c in (0.25, 0.3, 0.5, 1.0, 1.05)] == [True, False, False, False, True]
 
 

@@ -63,7 +63,7 @@ def test_width_as_it_is_builds_the_widest_model_that_fits_with_nothing_else_chan
 def test_a_budget_beyond_the_pareto_set_is_extrapolated_and_only_by_rules_that_were_learned() -> None:
     ground = ground_of(Study("quickstart"))
     assert ground.of_trials is not None
-    low, high = ground.of_trials.points_range
+    low, high = ground.of_trials.fitted_range
     assert ground.of_trials.c_range[1] > high * 1.02
     for c in (low * 1.01, high * 1.01):
         budget = round(c * ground.space.base_macs)

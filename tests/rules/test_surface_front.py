@@ -93,7 +93,7 @@ def test_the_band_covers_the_law(space: SearchSpace) -> None:
     covered = []
     for seed in range(6):
         rule = fitted(space, 40, seed, draws=60)
-        at = np.geomspace(*rule.points_range, 20)[1:-1]
+        at = np.geomspace(*rule.fitted_range, 20)[1:-1]
         found, law = rule.predict(at), np.exp(np.log(at)[:, None] * SLOPES)
         covered.append(np.mean((found.low <= law) & (law <= found.high)))
     assert np.mean(covered) > 0.85
@@ -114,7 +114,7 @@ def test_points_lie_within_the_band_and_what_the_trials_span(space: SearchSpace)
     _, factors, top1 = trials(space, 40, 0)
     surface = Surface.fit(factors, FACTOR_NAMES, top1, restarts=1)
     rule = fit_rule_to_surface(surface, space, (0.3, 1.5), band=(0.2, 0.9), draws=FEW)
-    low, high = rule.points_range
+    low, high = rule.fitted_range
     assert low >= 0.3 - 1e-9
     assert high <= 0.9
     assert rule.c_range == (0.3, 1.5)
