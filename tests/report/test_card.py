@@ -107,6 +107,24 @@ def test_it_says_whether_what_to_build_was_trained_and_what_is_at_an_end_of_the_
     assert "of the search space" not in answer.how_sure(fitted, inside)
 
 
+def test_it_says_what_the_rule_is_expected_to_lose_against_the_surface(fitted: Study) -> None:
+    told = section(card(fitted), "The rule")
+    mean, worst, c = (
+        float(number) for number in re.findall(r"expects ([0-9.]+) points.*most ([0-9.]+), at c = ([0-9.]+)\.", told)[0]
+    )
+    assert 0 <= mean <= worst
+    low, high = fitted.rule.fitted_range
+    assert low - 0.01 <= c <= high + 0.01
+    losses = []
+    for ratio in np.geomspace(low, high, 40):
+        own, best = (
+            fitted.recommend(round(ratio * fitted.base.macs), base=fitted.base.name, method=method).top1.mean
+            for method in ("rule", "surface")
+        )
+        losses.append(100 * (best - own))
+    assert (mean, worst) == pytest.approx((np.mean(losses), max(losses)), abs=0.006)
+
+
 def usual_habit(text: str) -> str:
     [line] = [line for line in text.splitlines() if line.startswith("- The usual habit, ")]
     return line
