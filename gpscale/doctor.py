@@ -172,6 +172,7 @@ def _stops_trials(run: RunDir) -> bool:
 
 def _readers(run: RunDir) -> Iterator[tuple[Path, Callable[[], object], str]]:
     """Yield each file outside the trials' directories, how it is read, and what to do without it."""
+    from gpscale.comparison.side_by_side.begun import BEGUN_FILE, read_begun
     from gpscale.comparison.side_by_side.comparison import Comparison, read_entries, read_timings
     from gpscale.rules.gp_rule import GPRule
     from gpscale.surrogate.surface import Surface
@@ -196,6 +197,11 @@ def _readers(run: RunDir) -> Iterator[tuple[Path, Callable[[], object], str]]:
     entries, timings = Comparison.entries_file_of(run), Comparison.timings_file_of(run)
     yield entries, lambda: read_entries(run), "run the comparison again: it is chosen anew"
     yield timings, lambda: read_timings(run), "run the comparison again: all is timed anew"
+    yield (
+        run.path / BEGUN_FILE,
+        lambda: read_begun(run),
+        "put it back as it was; without it, what the comparison has now passes for what it was begun with",
+    )
     yield run.pareto_file, lambda: _read_table(run.pareto_file), _FIT_AGAIN
     # a directory of that name with other files is none of ours
     if is_store(run.images):

@@ -5,6 +5,7 @@ A message has one sentence with what must hold, one with what was got, one with 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 
@@ -58,6 +59,45 @@ class ImageSizeError(GpscaleError, ValueError):
 
 class OutOfRangeError(GpscaleError, ValueError):
     """A budget lies outside the range that a study has measured."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reach:
+    """Which budgets a study has a recommendation for.
+
+    Attributes:
+        study: Name of the study.
+        c_range: Lowest and highest reduction factor that it holds.
+        base: Name of the base that was asked for, and its multiply-accumulates; None where none was.
+        other_base: Name of a base that takes the budget where that one does not; None where there is none.
+        least, largest: Ends of the budgets of that base, or of all where none was asked for, as people write them.
+        nearest: The budget nearest to the one that was asked for.
+    """
+
+    study: str
+    c_range: tuple[float, float]
+    base: tuple[str, int] | None
+    other_base: str | None
+    least: str
+    largest: str
+    nearest: str
+
+
+class UnmeasuredBudgetError(OutOfRangeError):
+    """A study has no recommendation for a budget.
+
+    Attributes:
+        reach: Which budgets it has one for.
+    """
+
+    reach: Reach
+
+    @classmethod
+    def of(cls, message: str, reach: Reach) -> UnmeasuredBudgetError:
+        """Make the error with a message for callers in Python, and what others need to word it."""
+        made = cls(message)
+        made.reach = reach
+        return made
 
 
 class SweepFileError(GpscaleError, ValueError):
@@ -169,10 +209,14 @@ class MissingPackageError(GpscaleError, ImportError):
 
 def known_and_nearest(name: object, known: Iterable[str]) -> str:
     """Say which names are known and which is nearest to `name`."""
+    names = sorted(known)
+    return f"Known: {', '.join(names) or 'none'}.{nearest_to(name, names)}"
+
+
+def nearest_to(name: object, known: Iterable[str]) -> str:
+    """Ask, after a space, whether the known name nearest to `name` was meant; empty where none is near."""
     # imported here because almost no run of a command gets here
     import difflib
 
-    names = sorted(known)
-    nearest = difflib.get_close_matches(str(name), names, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    return f"Known: {', '.join(names) or 'none'}.{hint}"
+    nearest = difflib.get_close_matches(str(name), sorted(known), n=1)
+    return f" Did you mean {nearest[0]!r}?" if nearest else ""

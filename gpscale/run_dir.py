@@ -23,11 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from gpscale.atomic import TEMPORARY_SUFFIX
-from gpscale.errors import RunDirError, StorageError, UnknownNameError
+from gpscale.errors import RunDirError, StorageError, UnknownNameError, nearest_to
 from gpscale.stored import read_stored, write_json
 from gpscale.trial import TrialRecord
 
 SHIPPED_STUDIES = Path(__file__).parent / "shipped_studies"
+RUNS = Path("runs")
+"""Where run directories lie unless a command is told otherwise."""
+
 DEFAULT_STUDY = "cifar10_96px"
 LOCK_FILE = ".lock"
 _LOCK_SECONDS = 0.5
@@ -355,10 +358,30 @@ def find_study(study: str | os.PathLike[str] | None = None) -> RunDir:
     if study is None:
         study = DEFAULT_STUDY
     if not isinstance(study, str | os.PathLike):
-        raise UnknownNameError.of("study or run directory", study, shipped_studies())
+        raise UnknownNameError.of("study or run directory", study, [*shipped_studies(), *_own_runs()])
     if str(study) in shipped_studies():
         return RunDir(SHIPPED_STUDIES / study)
-    for directory in (Path(study), Path("runs") / study):
+    for directory in (Path(study), RUNS / study):
         if (directory / "sweep.yaml").is_file():
             return RunDir(directory)
-    raise UnknownNameError.of("study or run directory", str(study), shipped_studies())
+    raise _unknown_study(str(study))
+
+
+def _own_runs() -> list[str]:
+    """Return the paths of the run directories below `runs`."""
+    return sorted(str(file.parent) for file in RUNS.glob("*/sweep.yaml"))
+
+
+def _unknown_study(study: str) -> UnknownNameError:
+    own, path = _own_runs(), Path(study)
+    known = [*shipped_studies(), *own]
+    if path.name == study:
+        return UnknownNameError.of("study or run directory", study, known)
+    # who gives a path means a run: a shipped study of that name would be another one
+    sweep_file = Path("sweeps", f"{path.name}.yaml")
+    if path.parent == RUNS and sweep_file.is_file():
+        hint = f" `gpscale sweep {sweep_file}` makes it."
+    else:
+        hint = nearest_to(study, own)
+    why = ": it has no sweep.yaml" if path.is_dir() else ""
+    return UnknownNameError(f"No run directory {study!r}{why}. Known: {', '.join(known)}.{hint}")

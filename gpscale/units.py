@@ -55,6 +55,23 @@ def format_macs(macs: float) -> str:
     return f"{macs / 10**3:,.1f}K" if macs >= 10**3 else f"{macs:,.0f}"
 
 
+def round_macs(macs: float, *, up: bool) -> str:
+    """Write multiply-accumulates with three digits, as `parse_macs` reads them.
+
+    Args:
+        macs: At least 1.
+        up: Whether what is written may exceed `macs`, else it may fall short.
+
+    Example:
+        >>> round_macs(5_937_090, up=True), round_macs(9_014_000_000, up=False)
+        ('5.94M', '9.01G')
+    """
+    step = 10 ** max(0, math.floor(math.log10(macs)) - 2)
+    rounded = step * (math.ceil(macs / step) if up else math.floor(macs / step))
+    unit, scale = next((unit, scale) for unit, scale in reversed(_SCALES.items()) if rounded >= scale)
+    return f"{rounded / scale:g}{unit}"
+
+
 def _as_float(value: object) -> float:
     try:
         return float(value)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from gpscale.errors import RunDirError, UnknownNameError
 from gpscale.run_dir import RunDir, find_own_run, find_study, shipped_studies
 from gpscale.trial import FailureReason, Result, Trial, TrialRecord
 from tests.execution.processes import eventually, python
+from tests.synthetic_runs import write_run
 from tests.test_stored import WRITER
 
 TRIAL = Trial("mobilevitv2", {"pixels": 64}, 10, {"epochs": 1}, "digits", 0)
@@ -208,8 +209,25 @@ def test_a_study_that_is_no_name_is_refused_and_shown(study: Any) -> None:
 
 
 def test_a_directory_without_a_sweep_is_no_study(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="study or run directory"):
+    with pytest.raises(UnknownNameError, match=f"No run directory '{tmp_path}': it has no sweep.yaml"):
         find_study(tmp_path)
+
+
+def test_a_path_where_no_run_lies_is_refused_with_the_runs_there_are_and_what_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "runs" / "quickstart", trials=1)
+    shipped = ", ".join(shipped_studies())
+    with pytest.raises(UnknownNameError) as caught:
+        find_own_run("runs/cifar10")
+    assert str(caught.value) == f"No run directory 'runs/cifar10'. Known: {shipped}, runs/quickstart."
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "cifar10.yaml").write_text("base: mobilevitv2_050@64\n")
+    with pytest.raises(UnknownNameError, match=r"`gpscale sweep sweeps/cifar10\.yaml` makes it\.$"):
+        find_own_run("runs/cifar10")
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'runs/quickstart'\?$"):
+        find_study("runs/quickstrat")
 
 
 def test_the_default_study_ships_with_the_package() -> None:

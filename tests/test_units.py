@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import gpscale
 from gpscale.errors import GpscaleError, UnitError
-from gpscale.units import Z95, format_macs, parse_macs
+from gpscale.units import Z95, format_macs, parse_macs, round_macs
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,10 @@ def test_95_percent_of_a_normal_distribution_lie_between_the_ends_of_the_interva
 def test_the_ends_of_an_interval_are_written_once() -> None:
     package = Path(gpscale.__file__).parent
     assert [file.name for file in package.rglob("*.py") if "1.95996" in file.read_text()] == ["units.py"]
+
+
+@given(st.integers(1, 10**15))
+def test_what_is_rounded_up_or_down_is_read_as_no_less_or_no_more(macs: int) -> None:
+    low, high = (parse_macs(round_macs(macs, up=up)) for up in (False, True))
+    assert low <= macs <= high
+    assert high - low <= macs / 100 + 1

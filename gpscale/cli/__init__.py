@@ -14,7 +14,7 @@ import typer
 
 from gpscale import __version__
 from gpscale.cli import completion, evidence, models
-from gpscale.cli.options import Address, Json, OwnRun, Progressing, Retry, Run, Runs, Set, SweepFile, Workers
+from gpscale.cli.options import Address, Json, OwnRun, Progressing, Retry, Run, Runs, Set, SweepFile, Timeout, Workers
 from gpscale.errors import GpscaleError
 
 app = typer.Typer(
@@ -81,9 +81,7 @@ def sweep(
     workers: Workers = None,
     set: Set = [],  # noqa: B006
     retry: Retry = [],  # noqa: B006
-    timeout: Annotated[
-        float | None, typer.Option(metavar="MINUTES", help="End a trial that takes longer than so many minutes.")
-    ] = None,
+    timeout: Timeout = None,
     max_failures: Annotated[
         int | None, typer.Option(min=1, help="Stop when so many trials have failed in this run.")
     ] = None,

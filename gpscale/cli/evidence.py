@@ -100,7 +100,8 @@ def validate(
         ),
     ] = [],  # noqa: B006
     new: Annotated[
-        bool, typer.Option("--new", help="Begin a new version, once the study has been fitted anew; all are kept.")
+        bool,
+        typer.Option("--new", help="Begin a new version, once a new fit's rule builds something else; all are kept."),
     ] = False,
     transfer: Transfer = None,
     workers: Workers = None,

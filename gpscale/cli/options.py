@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gpscale.cli import completion
-from gpscale.errors import ExecutorError, UnknownNameError
+from gpscale.errors import ExecutorError, UnitError, UnknownNameError
 from gpscale.trial import FailureReason
 
 _TRAINERS = ("local", "ray")
@@ -29,6 +29,30 @@ def _that_trains(executor: str) -> str:
     if executor not in _TRAINERS:
         raise UnknownNameError.of("executor", executor, _TRAINERS)
     return executor
+
+
+def _known_reasons(names: list[str]) -> list[str]:
+    """Refuse what is no reason of a failure, also where nothing would be run again.
+
+    Raises:
+        UnknownNameError: A name is none.
+    """
+    known = [str(reason) for reason in FailureReason]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError.of("reason of a failure", name, known)
+    return names
+
+
+def _some_time(minutes: float | None) -> float | None:
+    """Refuse a limit that leaves no time, also where nothing is trained.
+
+    Raises:
+        UnitError: It is no positive number.
+    """
+    if minutes is not None and not minutes > 0:
+        raise UnitError(f"--timeout must be a positive number of minutes. Got {minutes:g}. Leave it out for no limit.")
+    return minutes
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -57,7 +81,12 @@ Retry = Annotated[
         metavar="REASON",
         help=f"Run again what failed for this reason: {', '.join(FailureReason)}; may be repeated.",
         autocompletion=completion.reasons,
+        callback=_known_reasons,
     ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(metavar="MINUTES", help="End a trial that takes longer than so many minutes.", callback=_some_time),
 ]
 Transfer = Annotated[
     str | None,

@@ -39,6 +39,10 @@ def _print(budget: int, study: Study, rows: Sequence[dict[Any, Any]]) -> None:
     from rich.table import Table
 
     print(f"\n{format_macs(budget)} MACs, c = {budget / study.base.macs:.3f} of {study.base.name}")
+    reasons = {row["missing"] for row in rows}
+    if len(reasons) == 1 and (reason := reasons.pop()):
+        print(f"n/a: {reason}")
+        return
     table = Table("rule", *FACTOR_SYMBOLS.values(), "built", "MACs", "used", "as it is", "top-1", box=None)
     for row in rows:
         if row["missing"]:

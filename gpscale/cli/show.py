@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpscale.cli.output import console, print_json
-from gpscale.units import format_macs
+from gpscale.errors import OutOfRangeError, Reach, UnmeasuredBudgetError
+from gpscale.units import format_macs, parse_macs
 
 if TYPE_CHECKING:
     from gpscale.sweep import SweepConfig
@@ -106,8 +107,40 @@ def recommendation(
     """Print a recommendation."""
     from gpscale.recommender import recommend
 
-    found = recommend(macs, study=study, base=base, num_classes=num_classes, method=method)  # type: ignore[arg-type]
+    try:
+        found = recommend(
+            macs,
+            study=study,
+            base=base,
+            num_classes=num_classes,
+            method=method,  # type: ignore[arg-type]
+        )
+    except UnmeasuredBudgetError as error:
+        raise OutOfRangeError(_as_options(macs, error.reach)) from None
     if as_json:
         print_json(found.to_dict())
     else:
         print(found)
+
+
+def _as_options(text: str, reach: Reach) -> str:
+    """Say which budgets have a recommendation as one types them."""
+    text = text.strip()
+    budget, least, largest = parse_macs(text), parse_macs(reach.least), parse_macs(reach.largest)
+    millions = f"{text}M"
+    if text.isdecimal() and least <= budget * 10**6 <= largest:
+        got = f"--macs {text} is {budget:,} multiply-accumulates; did you mean {millions}?"
+    elif reach.base is None:
+        got = f"--macs must lie in {reach.least} to {reach.largest}, what study {reach.study!r} can answer. Got {text}."
+    else:
+        (name, macs), (low, high) = reach.base, reach.c_range
+        got = (
+            f"--macs {text} is c = {budget / macs:.3g} of --base {name} ({format_macs(macs)}). Study {reach.study!r} "
+            f"holds c {low:.3f} to {high:.3f}."
+        )
+    if reach.other_base is not None:
+        got += f" Leave --base out, or write --base {reach.other_base}."
+    if least <= budget <= largest:
+        return f"{got} The nearest that fits: --macs {reach.nearest}."
+    end, name = (reach.least, "smallest") if budget < least else (reach.largest, "largest")
+    return f"{got} The {name} that fits{'' if reach.base is None else ' this base'}: --macs {end}."

@@ -87,6 +87,7 @@ def show(comparison: Comparison, *, as_json: bool) -> None:
                 "name": comparison.name,
                 "rows": json_rows(comparison.table),
                 "differences": json_rows(comparison.differences),
+                "added": comparison.note_on_additions,
                 "failures": json_rows(comparison.failures),
                 "timings": comparison.timings,
             }
@@ -106,6 +107,8 @@ def show(comparison: Comparison, *, as_json: bool) -> None:
     if comparison.note_on_times:
         print(comparison.note_on_times)
     _print_differences(comparison)
+    if comparison.note_on_additions:
+        print(comparison.note_on_additions)
     if failed := failure_lines(comparison):
         print("\nfailed trainings:")
         for line in failed:
@@ -168,6 +171,8 @@ def _print_effort(found: Foresight, config: ComparisonConfig) -> None:
             f"estimated time: {found.seconds / 60:.1f} minutes with {found.workers} worker"
             f"{'s' if found.workers > 1 else ''}, from the trainings that have ended"
         )
+    if found.added:
+        print(found.added)
 
 
 def _print_differences(comparison: Comparison) -> None:
@@ -175,11 +180,14 @@ def _print_differences(comparison: Comparison) -> None:
         return
     from rich.table import Table
 
-    print(f"\n{comparison.first} less the others, same seeds and test images (95 % interval over both)")
+    print(
+        f"\n{comparison.first} less the others, same seeds and test images (95 % interval over both; that by seed "
+        "takes nothing as independent between budgets)"
+    )
     found = Table(*DIFFERENCES, box=None, header_style="bold")
     # those at single budgets, which only describe, are on the card
     for row in _records(comparison.differences[comparison.differences["budget"] == 0]):
-        found.add_row(*difference_row(row))
+        found.add_row(*difference_row(row, comparison))
     console().print(found)
 
 

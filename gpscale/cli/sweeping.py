@@ -11,7 +11,7 @@ from gpscale.cli.executors import ONE_AT_A_TIME, ExecutorOptions
 from gpscale.cli.output import console, print_json
 from gpscale.cli.progress import listener
 from gpscale.comparison.fidelity import measure_fidelity
-from gpscale.errors import ExecutorError, RunDirError, UnitError, UnknownNameError
+from gpscale.errors import ExecutorError, RunDirError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.replicates import SeedNoise
 from gpscale.report.card import write_card
@@ -49,9 +49,6 @@ def sweep(
     as_json: bool,
 ) -> None:
     """Run a sweep with progress, then print what it found."""
-    reasons = failure_reasons(retry)
-    if timeout is not None and not timeout > 0:
-        raise UnitError(f"--timeout must be a positive number of minutes. Got {timeout:g}. Leave it out for no limit.")
     config = SweepConfig.load(sweep_file, overrides)
     _warn_of_too_few(config)
     with (
@@ -62,7 +59,7 @@ def sweep(
             config,
             RunDir(run),
             executor,
-            retry=reasons,
+            retry=failure_reasons(retry),
             max_failures=max_failures,
             on_plan=progress.plan,
             on_event=progress.event,
@@ -72,15 +69,7 @@ def sweep(
 
 
 def failure_reasons(names: Sequence[str]) -> list[FailureReason]:
-    """Return the reasons of these names.
-
-    Raises:
-        UnknownNameError: A name is no reason.
-    """
-    known = [str(reason) for reason in FailureReason]
-    for name in names:
-        if name not in known:
-            raise UnknownNameError.of("reason of a failure", name, known)
+    """Return the reasons of these names, which the option has checked."""
     return [FailureReason(name) for name in names]
 
 

@@ -137,11 +137,16 @@ def show(validation: Validation) -> None:
         print()
         found = Table(*DIFFERENCES, box=None, header_style="bold")
         for row in validation.differences.to_dict("records"):
-            found.add_row(*difference_row(row))  # type: ignore[arg-type]
+            found.add_row(*difference_row(row, validation))  # type: ignore[arg-type]
         console().print(found)
     if validation.table["extrapolated"].any():
         print(EXTRAPOLATED)
     print(f"\n{validation.verdict}")
-    for said in (validation.note_on_additions, validation.note_on_fit, validation.transfer_verdict):
+    for said in (
+        validation.note_on_seeds,
+        validation.note_on_additions,
+        validation.note_on_fit,
+        validation.transfer_verdict,
+    ):
         if said:
             print(said)

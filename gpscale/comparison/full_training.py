@@ -27,6 +27,7 @@ from gpscale.sweep.config import FREE_TO_CHANGE
 from gpscale.sweep.driver import describe, image_facts
 from gpscale.sweep.file import SettingsFile, apply_overrides
 from gpscale.sweep.place import check_apart, is_unused, remove_images
+from gpscale.sweep.yaml_text import read_yaml
 from gpscale.training.checkpoint import remove_checkpoint
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.sources import names, open_source
@@ -243,7 +244,7 @@ def _train(job: Job, store: ImageStore, output: Path, device: str, on_event: Cal
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text())
+        values = read_yaml(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SweepFileError(f"A recipe must be a readable YAML file. Got {path}: {error}. Correct it.") from None
     if not isinstance(values, dict):

@@ -36,6 +36,7 @@ from scipy.stats import t
 from gpscale import rules
 from gpscale.comparison.early_stopping import replay_stopping
 from gpscale.comparison.rule_picks import ground_of
+from gpscale.comparison.shares import check_shares
 from gpscale.errors import BudgetError, FitError, OutOfRangeError, UnitError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.replicates import SeedNoise
@@ -173,9 +174,7 @@ def _summary(
 
 
 def _check(shares: Iterable[float], orders: int, window: float) -> None:
-    for share in shares:
-        if not 0 < share <= 2:
-            raise UnitError(f"--budgets are shares of the base's MACs, above 0. Got {share:g}. Write 0.5 for half.")
+    check_shares(shares)
     if orders < 2:
         raise UnitError(f"--orders must be at least 2, for an interval. Got {orders}. Take {ORDERS}.")
     if not 0 < window < 1:
@@ -234,7 +233,8 @@ def _counts(total: int, fewest: int) -> list[int]:
 
 
 def _fit(laid: _Laid, places: Places) -> PartialFit:
-    return fit_part(laid.first.iloc[places], laid.config, laid.study.num_classes, _BOOTSTRAP)
+    factor = laid.study.joint_surface().recalibration
+    return fit_part(laid.first.iloc[places], laid.config, laid.study.num_classes, _BOOTSTRAP, factor)
 
 
 def _judged(laid: _Laid, places: Places, final: PartialFit, aims: Mapping[str, Mapping[float, int]]) -> list[Figures]:
@@ -277,7 +277,7 @@ def _recommended(laid: _Laid, fit: PartialFit, arm: str) -> dict[float, int]:
     found = {}
     for share in laid.candidates:
         try:
-            found[share] = rules.pick(rules.get(arm), ground, int(share * ground.space.base_macs)).index
+            found[share] = rules.pick(rules.get(arm), ground, round(share * ground.space.base_macs)).index
         except (BudgetError, FitError, OutOfRangeError):
             continue
     return found

@@ -19,6 +19,7 @@ from gpscale.rules.gp_rule import GPRule
 from gpscale.stored import read_stored
 from gpscale.study import Study
 from gpscale.trial import architecture_key
+from gpscale.units import round_macs
 
 
 def ground_of(study: Study, transfer: Study | None = None) -> Ground:
@@ -104,6 +105,7 @@ def picks(
     Raises:
         UnknownNameError: There is no such rule.
         RunDirError: The study has not been fitted.
+        OutOfRangeError: No budget lies inside the span of the study's trials.
 
     Example:
         >>> table = picks(Study("quickstart"), [4_000_000], ["rule", "width"])
@@ -114,15 +116,34 @@ def picks(
         names = [name for name in rules.names() if transfer is not None or name != Transferred.name]
     chosen = [rules.get(name) for name in names]
     ground = ground_of(study, transfer)
+    outside = {budget: _why_outside(study, budget) for budget in budgets}
+    if all(outside.values()):
+        raise OutOfRangeError(_none_inside(study, budgets))
     rows = []
     for budget in budgets:
         for rule in chosen:
-            found = try_pick(rule.name, ground, budget, seed)
+            found = outside[budget] or try_pick(rule.name, ground, budget, seed)
             head = {"rule": rule.name, "title": rule.title, "budget": budget, "c": budget / ground.space.base_macs}
             head["extrapolated"] = isinstance(found, Pick) and found.extrapolated
             rows.append({**head, **(_row(found, ground) if isinstance(found, Pick) else {"missing": found})})
     table = pd.DataFrame(rows)
     return table.assign(missing=table["missing"].fillna("")) if "missing" in table else table.assign(missing="")
+
+
+def _why_outside(study: Study, budget: int) -> str:
+    """Say that a budget lies outside what the trials span; empty where it does not."""
+    (low, high), c = study.facts["c_range"], budget / study.base.macs
+    return "" if low <= c <= high else f"c = {c:.3g} is outside the trials, c {low:.3f} to {high:.3f}"
+
+
+def _none_inside(study: Study, budgets: Sequence[int]) -> str:
+    (low, high), base = study.facts["c_range"], study.base
+    got = ", ".join(f"{budget / base.macs:.3g}" for budget in budgets)
+    return (
+        f"A budget must lie in c {low:.3f} to {high:.3f} of {base.name}, the span of the finished trials of study "
+        f"{study.name!r}. Got c = {got}. Choose {round_macs(low * base.macs, up=True)} to "
+        f"{round_macs(high * base.macs, up=False)} MACs: nothing is known elsewhere."
+    )
 
 
 def predict_top1(ground: Ground, built: Built) -> tuple[float, float, float]:

@@ -172,6 +172,9 @@ class Family(Protocol):
         ...
 
 
+_NEAR = 0.75
+"""Likeness from which one name of a model may be meant by another: resnet50 is 0.52 like mobilenetv2_050."""
+
 _FAMILIES: dict[str, Family] = {}
 
 
@@ -239,9 +242,9 @@ def parse_model(name: str) -> tuple[Base, tuple[int, int]]:
         ('mobilevitv2_100@224', 224, 448)
     """
     model, _, size = str(name).partition("@")
-    sides = size.lower().split("x")
-    if len(sides) <= 2 and all(side.isascii() and side.isdigit() and int(side) > 0 for side in sides):
-        height, width = int(sides[0]), int(sides[-1])
+    sides = _sides(size)
+    if sides is not None:
+        height, width = sides
         for known in (_loaded_families, _all_families):
             for family in known().values():
                 base = family.parse(model, height)
@@ -251,14 +254,36 @@ def parse_model(name: str) -> tuple[Base, tuple[int, int]]:
     raise _unknown_model(name)
 
 
-def _unknown_model(name: str) -> UnknownNameError:
+def _sides(size: str) -> tuple[int, int] | None:
+    """Read `PIXELS` or `HEIGHTxWIDTH`; None where it is neither."""
+    sides = size.lower().split("x")
+    if len(sides) > 2 or not all(side.isascii() and side.isdigit() and int(side) > 0 for side in sides):
+        return None
+    return int(sides[0]), int(sides[-1])
+
+
+def _nearest_model(name: str) -> str | None:
+    """Return the stock model whose name is nearest, at the size that was asked for where its family takes it."""
     # imported here because almost no run of a command gets here
     import difflib
 
+    model, _, size = name.partition("@")
+    stock: dict[str, tuple[Family, str]] = {}
+    for family in _all_families().values():
+        for base in family.stock_bases:
+            stock.setdefault(base.partition("@")[0], (family, base))
+    found = difflib.get_close_matches(model, stock, n=1, cutoff=_NEAR)
+    if not found:
+        return None
+    family, base = stock[found[0]]
+    sides = _sides(size)
+    return f"{found[0]}@{size}" if sides is not None and all(map(family.takes, sides)) else base
+
+
+def _unknown_model(name: str) -> UnknownNameError:
     known = _all_families()
-    stock = [base for family in known.values() for base in family.stock_bases]
-    nearest = difflib.get_close_matches(str(name), stock, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    nearest = _nearest_model(str(name))
+    hint = f" Did you mean {nearest!r}?" if nearest else ""
     examples = ", ".join(f"{family} ({known[family].stock_bases[0]})" for family in sorted(known))
     return UnknownNameError(
         f"Unknown model {name!r} (write NAME@PIXELS or NAME@HEIGHTxWIDTH). Known families, each with a model: "

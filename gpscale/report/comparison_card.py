@@ -12,13 +12,14 @@ from gpscale.comparison.proportions import interval_of_share
 from gpscale.comparison.side_by_side import Comparison
 from gpscale.comparison.side_by_side.table import seed_intervals
 from gpscale.factors import FACTOR_NAMES, FACTOR_SYMBOLS
-from gpscale.report.differences import DIFFERENCE_COLUMNS, difference_cells
+from gpscale.report.differences import DIFFERENCE_COLUMNS, HOW_SURE, difference_cells
 from gpscale.report.making import core_hours, days, hardware_rows, recipe_rows
 from gpscale.report.markdown import bullets, table
 from gpscale.stored import write_atomically
 from gpscale.units import format_macs
 
 _FEW_SEEDS = 5
+_ADDED = " (added later)"
 DIFFERENCES = ("less", *DIFFERENCE_COLUMNS)
 
 
@@ -30,6 +31,7 @@ def comparison_card(comparison: Comparison) -> str:
     """
     question = " ".join(comparison.config.question.split())
     parts = [f"# {comparison.name}", *([f"> {question}"] if question else [])]
+    parts += [comparison.note_on_additions] if comparison.note_on_additions else []
     for budget in comparison.config.budgets:
         parts += [f"## {format_macs(budget)} MACs", table(header(comparison), _marked(comparison, budget))]
     if (comparison.run.figures / "comparison.png").exists():
@@ -38,7 +40,7 @@ def comparison_card(comparison: Comparison) -> str:
     if len(comparison.differences):
         parts += [
             f"## {comparison.first} less the others",
-            table(DIFFERENCES, [difference_row(row) for row in _rows(comparison.differences)]),
+            table(DIFFERENCES, [difference_row(row, comparison) for row in _rows(comparison.differences)]),
             _how_compared(comparison),
         ]
     parts += ["## What each was scaled from", _scaled(comparison)]
@@ -77,7 +79,9 @@ def cells(row: dict[str, Any], *, by_processor: bool) -> list[str]:
     """Return the cells of one row, in the order of `header`."""
     times = ("latency_cpu_ms", "images_per_cpu_second") if by_processor else ("latency_ms", "images_per_second")
     return [
-        f"{row['entrant']} (same model as {row['same_as']})" if row["same_as"] else row["entrant"],
+        row["entrant"]
+        + (_ADDED if row["added"] else "")
+        + (f" (same model as {row['same_as']})" if row["same_as"] else ""),
         format_macs(row["params"]),
         format_macs(row["macs"]),
         f"{row['gap']:.1%}",
@@ -90,9 +94,11 @@ def cells(row: dict[str, Any], *, by_processor: bool) -> list[str]:
     ]
 
 
-def difference_row(row: dict[str, Any]) -> list[str]:
+def difference_row(row: dict[str, Any], comparison: Comparison) -> list[str]:
     """Return the cells of a difference, in the order of `DIFFERENCES`."""
-    return [row["theirs"], *difference_cells(row)]
+    seeds = comparison.config.seeds if row["budget"] else len(comparison.judged_seeds)
+    name = row["theirs"] + (_ADDED if row["theirs"] in comparison.added else "")
+    return [name, *difference_cells(row, seeds)]
 
 
 def failure_lines(comparison: Comparison) -> list[str]:
@@ -165,8 +171,8 @@ def _how_compared(comparison: Comparison) -> str:
     lines = [
         f"Each other entrant is compared with the one that the file names first, {comparison.first}: positive "
         "differences are in its favour.",
-        "Pairs have the same budget, the same seed, so the same data order, and the same test images. Intervals are "
-        "95 %, over seeds and test images.",
+        "Pairs have the same budget, the same seed, so the same data order, and the same test images.",
+        HOW_SURE,
         "The verdicts are those over all budgets, corrected for their number (Holm)."
         + (" Differences at single budgets are not, and only describe." if len(comparison.config.budgets) > 1 else ""),
     ]
@@ -279,9 +285,15 @@ def _making(comparison: Comparison) -> list[tuple[str, str]]:
             f"{config.scale_by}, to at least {config.least_share:.0%} of a budget where there is such a member",
         ),
         *recipe_rows(config.recipe.model_dump(mode="json")),
-        ("seeds", _listed(list(config.seed_range))),
+        (
+            "seeds",
+            _listed([f"{seed}{'' if seed in comparison.judged_seeds else _ADDED}" for seed in config.seed_range]),
+        ),
         ("trainings", f"{len(records) - len(failed)} finished, {len(failed)} failed"),
         *hardware_rows(records),
-        ("cost", f"{core_hours(records):.1f} core hours of training and evaluation"),
+        (
+            "cost",
+            f"{core_hours(records):.1f} thread hours of training and evaluation",
+        ),
         ("when", days(records)),
     ]

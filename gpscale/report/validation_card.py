@@ -13,7 +13,7 @@ from gpscale import rules
 from gpscale.comparison.proportions import interval_of_share
 from gpscale.comparison.validation import Validation, Version
 from gpscale.factors import FACTOR_NAMES
-from gpscale.report.differences import DIFFERENCE_COLUMNS, difference_cells
+from gpscale.report.differences import DIFFERENCE_COLUMNS, HOW_SURE, difference_cells
 from gpscale.report.making import core_hours, days, hardware_rows, recipe_rows
 from gpscale.report.markdown import bullets, table
 from gpscale.stored import write_atomically
@@ -39,7 +39,9 @@ def validation_card(validation: Validation) -> str:
         validation: However far it has come.
     """
     parts = [f"# {validation.name}", validation.verdict]
-    parts += [said for said in (validation.note_on_additions, validation.transfer_verdict) if said]
+    parts += [
+        said for said in (validation.note_on_seeds, validation.note_on_additions, validation.transfer_verdict) if said
+    ]
     if (validation.run.figures / "validation.png").exists():
         parts.append("![test top-1 by rule, and differences](figures/validation.png)")
     parts += ["## What each rule reaches", table(RESULTS, [result_cells(row) for row in _rows(validation.table)])]
@@ -47,7 +49,7 @@ def validation_card(validation: Validation) -> str:
     if len(validation.differences):
         parts += [
             "## Ours less the others",
-            table(DIFFERENCES, [difference_row(row) for row in _rows(validation.differences)]),
+            table(DIFFERENCES, [difference_row(row, validation) for row in _rows(validation.differences)]),
         ]
         parts.append(_how_compared(validation))
     parts += ["## How good the predictions were", _predictions(validation)]
@@ -73,7 +75,8 @@ def evidence(study: Study) -> str:
         return "Not measured. `gpscale validate` trains what the rule and its rivals would build, and compares them."
     latest = versions[-1]
     parts = [f"**{latest.verdict}** [Tables and figure](validations/{latest.run.name}/validation.md)."]
-    parts += [said for said in (latest.note_on_additions, latest.note_on_fit, latest.transfer_verdict) if said]
+    notes = (latest.note_on_seeds, latest.note_on_additions, latest.note_on_fit, latest.transfer_verdict)
+    parts += [said for said in notes if said]
     if len(versions) > 1:
         parts.append(
             "All versions that met the test images:\n\n"
@@ -100,9 +103,11 @@ def result_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def difference_row(row: dict[str, Any]) -> list[str]:
+def difference_row(row: dict[str, Any], validation: Validation) -> list[str]:
     """Return the cells of a difference, in the order of `DIFFERENCES`."""
-    return [rules.get(row["theirs"]).title, *difference_cells(row)]
+    version = validation.version
+    seeds = version.seeds if row["budget"] else version.judged.seeds
+    return [rules.get(row["theirs"]).title, *difference_cells(row, seeds)]
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -120,8 +125,8 @@ def _how_compared(validation: Validation) -> str:
     lines = [
         "The first row is the primary result: one comparison, named before the test images were looked at. The other "
         "pooled ones are corrected for their number (Holm); those at single budgets are not, and only describe.",
-        "Pairs have the same seed, so the same data order, and the same test images. Intervals are 95 %, over seeds "
-        "and test images.",
+        "Pairs have the same seed, so the same data order, and the same test images.",
+        HOW_SURE,
     ]
     if same := int(validation.differences.loc[validation.differences["budget"] == 0, "coinciding"].sum()):
         lines.append(f"In {same} pairs both rules build the same model, whose difference is 0.")
@@ -216,6 +221,9 @@ def _making(validation: Validation) -> Sequence[tuple[str, str]]:
         ("seeds", ", ".join(map(str, version.seed_range)) + "; no trial of the study had one of them"),
         ("trainings", f"{len(records) - failed} finished, {failed} failed"),
         *hardware_rows(records),
-        ("cost", f"{core_hours(records):.1f} core hours of training and evaluation"),
+        (
+            "cost",
+            f"{core_hours(records):.1f} thread hours of training and evaluation",
+        ),
         ("when", days(records)),
     ]

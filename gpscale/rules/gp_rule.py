@@ -83,6 +83,10 @@ class GPRule:
     bootstrap: int
     source: Source
 
+    def __repr__(self) -> str:
+        low, high = self.c_range
+        return f"GPRule(c {low:.3f} to {high:.3f}; fitted to {self.follows}; band: {self.band_from})"
+
     @property
     def c_range(self) -> tuple[float, float]:
         """Span of the finished trials' c; the rule holds no other."""

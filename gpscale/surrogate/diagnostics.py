@@ -94,6 +94,9 @@ class Diagnostics:
     log_macs_left_out: LeftOut
     recalibration: float = 1.0
 
+    def __repr__(self) -> str:
+        return f"Diagnostics({self.verdict.removesuffix('.')})"
+
     @property
     def left_out_recalibration(self) -> FloatArray:
         """Factor on each standard deviation of `joint_left_out`, from all trials but that one; (n,) float64."""

@@ -52,6 +52,9 @@ class Surface:
     posterior: GPPosterior
     recalibration: float = 1.0
 
+    def __repr__(self) -> str:
+        return f"Surface({self.outcome} over {', '.join(self.names)}; {len(self.observations)} observations)"
+
     @classmethod
     def fit(
         cls,

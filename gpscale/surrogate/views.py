@@ -56,6 +56,9 @@ class SurfaceGrid:
     outcome: str
     label: str
 
+    def __repr__(self) -> str:
+        return f"SurfaceGrid({self.label}; {len(self.x)} x {len(self.y)} points)"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SurfaceLine:
@@ -81,6 +84,9 @@ class SurfaceLine:
     outcome: str
     label: str
 
+    def __repr__(self) -> str:
+        return f"SurfaceLine({self.label}; {len(self.x)} points)"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SurfaceProfile:
@@ -105,3 +111,6 @@ class SurfaceProfile:
     rows: npt.NDArray[np.int64]
     outcome: str
     label: str
+
+    def __repr__(self) -> str:
+        return f"SurfaceProfile({self.label}; {len(self.levels)} levels)"

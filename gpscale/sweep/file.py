@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 from gpscale.errors import GpscaleError, SweepFileError
 from gpscale.stored import opening_comment
 from gpscale.sweep.faults import explain
+from gpscale.sweep.yaml_text import read_yaml
 
 
 class Section(BaseModel):
@@ -53,7 +54,7 @@ class SettingsFile(Section):
         """
         try:
             text = Path(path).read_text()
-            values = yaml.safe_load(text)
+            values = read_yaml(text)
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no text"
             raise SweepFileError(f"A {cls.kind} must be readable. Got {path}: {why}. Correct the path.") from None
@@ -170,6 +171,6 @@ def _apply(values: dict[str, Any], override: str) -> None:
                 f"--set {override!r} must name a setting. {key!r} is a value, not a section. Shorten the name."
             )
     try:
-        target[keys[-1]] = yaml.safe_load(text)
+        target[keys[-1]] = read_yaml(text)
     except yaml.YAMLError as error:
         raise SweepFileError(f"--set needs a YAML value. Got {override!r}: {error}. Quote it.") from None

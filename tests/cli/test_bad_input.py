@@ -59,21 +59,44 @@ UNKNOWN_KEYS = {
 }
 
 WRONG_TYPES = {
-    "a word for a number": ({"trials": "many"}, "`trials`.*valid integer.*Got 'many'"),
-    "half an epoch": ({"recipe": {"epochs": 2.5}}, r"`recipe\.epochs`.*valid integer.*Got 2\.5"),
-    "a number for a section": ({"space": 5}, "`space`.*Got 5"),
-    "a list for a span": ({"band": [0.2, 1.1]}, r"`band`.*Got \[0\.2, 1\.1\]"),
-    "a number for a name": ({"base": 200}, "`base`.*valid string.*Got 200"),
-    "a word in a sampler": ({"sampler": {"name": "line", "c": "half"}}, r"`sampler\.c`.*valid number.*Got 'half'"),
+    "a word for a number": ({"trials": "many"}, r"`trials` must be a whole number\. Got 'many'"),
+    "half an epoch": ({"recipe": {"epochs": 2.5}}, r"`recipe\.epochs` must be a whole number\. Got 2\.5"),
+    "a number for a section": (
+        {"space": 5},
+        "`space` must hold settings. Got 5. Write `space:`.*known keys: preset, resolution",
+    ),
+    "a list for a span": (
+        {"band": [0.2, 1.1]},
+        r"`band` must hold settings. Got \[0\.2, 1\.1\].*known keys: low, high",
+    ),
+    "a number for a name": (
+        {"base": 200},
+        "`base` must be a name such as mobilevitv2_050@64. Got the number 200. Put it in quotes",
+    ),
+    "a word in a sampler": ({"sampler": {"name": "line", "c": "half"}}, r"`sampler\.c` must be a number\. Got 'half'"),
     "a number for a shape": ({"sampler": {"name": "grid", "shape": 6}}, r"`sampler\.shape`.*Got 6"),
     "a word for two factors": ({"sampler": {"name": "grid", "factors": "width"}}, r"`sampler\.factors`.*Got 'width'"),
     "no number at all": ({"recipe": {"gradient_clip": float("nan")}}, r"`recipe\.gradient_clip`.*Got nan"),
     "an endless band": ({"band": {"low": 0.2, "high": float("inf")}}, r"`band\.high`.*finite.*Got inf"),
+    "a name for the images": (
+        {"data": "digits"},
+        r"`data` must hold settings. Got 'digits'. Write `data: {source: digits}`",
+    ),
+    "a name for a sampler": (
+        {"sampler": "sobool"},
+        "`sampler` must hold settings. Got 'sobool'. Write `sampler: {name: sobol}`; known: grid, line, random, sobol",
+    ),
+    "a name like no sampler": ({"sampler": 5}, "Got 5. Write `sampler: {name: sobol}`"),
+    "a base that YAML takes for a number": ("base: 050\n", "Got the number 40. Put it in quotes"),
+    "a base left empty": ("base:\n", "`base` must be a name.*Got nothing"),
     "zero trials": ({"trials": 0}, "`trials`.*greater than or equal to 1.*Got 0"),
 }
 
 NAMES = {
     "base": ({"base": "mobilevitv2_20@128"}, "'mobilevitv2_20@128'.*Did you mean 'mobilevitv2_200@128'"),
+    "base of another size": ({"base": "mobilevit_v2_050@96"}, "Did you mean 'mobilevitv2_050@96'"),
+    "base of a size that is none": ({"base": "mobilevit_v2_050@big"}, r"Did you mean 'mobilevitv2_050@\d+'"),
+    "base like no other": ({"base": "resnet50@224"}, r"Unknown model 'resnet50@224'.*\)\.$"),
     "base without pixels": (
         {"base": "mobilevitv2_200"},
         r"Unknown model 'mobilevitv2_200' \(write NAME@PIXELS or NAME@HEIGHTxWIDTH\)\. .*mean 'mobilevitv2_200@64'",
@@ -83,7 +106,7 @@ NAMES = {
     "factor": ({"sampler": {"name": "line", "factor": "widht"}}, "factor 'widht'.*Did you mean 'width'"),
     "factor that has bounds": ({"space": {"depth": {"low": 1, "high": 2}}}, "`space.depth` is no setting.*ir_depth"),
     "source": ({"data": {"source": "digit"}}, "data source 'digit'.*Did you mean 'digits'"),
-    "preset": ({"space": {"preset": "papers"}}, r"`space\.preset`.*'default' or 'paper'.*Got 'papers'"),
+    "preset": ({"space": {"preset": "papers"}}, r"`space\.preset`.*must be default or paper\. Got 'papers'"),
 }
 
 IMPOSSIBLE = {
@@ -122,6 +145,18 @@ BAD_FILES = {
     "a list": ("- base\n- trials\n", "must hold keys and values"),
     "no YAML": ("base: [mobilevitv2_050@64\n", "must be YAML"),
     "no base": ("trials: 8\n", "`base` must be set"),
+    "a key twice": (
+        "base: mobilevitv2_050@64\ntrials: 4\ntrials: 5\n",
+        "`trials` must be set once. Got it on lines 2 and 3. Remove one.",
+    ),
+    "a key of a section twice": (
+        "base: mobilevitv2_050@64\nrecipe:\n  epochs: 4\n  ema: false\n  epochs: 5\n",
+        "`recipe.epochs` must be set once. Got it on lines 3 and 5",
+    ),
+    "a section twice": (
+        "data: {source: digits}\nbase: mobilevitv2_050@64\ndata: {source: digits}\n",
+        "`data` must be set once. Got it on lines 1 and 3",
+    ),
 }
 
 
@@ -180,6 +215,7 @@ def test_a_sweep_file_that_is_not_there_is_refused(tmp_path: Path, runs: Path) -
         ("recipe.epochs=soon", r"`recipe\.epochs`.*Got 'soon'"),
         ("trials.all=3", "'trials' is a value, not a section"),
         ("band=[0.2", "--set needs a YAML value"),
+        ("band={low: 0.2, low: 0.3}", "`low` must be set once. Got it on line 1, 2 times"),
     ],
 )
 def test_a_bad_override_is_refused(override: str, pattern: str, tmp_path: Path, runs: Path) -> None:
@@ -359,13 +395,25 @@ def test_macs_that_are_no_number_are_refused(macs: str) -> None:
 @pytest.mark.parametrize(
     ("options", "pattern"),
     [
-        (["--macs", "1G"], r"macs=1,000\.0M.*c=34.*holds c in \[0\.2.*Leave `base` out"),
-        (["--macs", "1M"], r"macs=1\.0M.*c=0\.03.*Try gpscale\.recommend"),
+        (["--macs", "1G"], r"--macs 1G is c = 34\.5 of --base.*holds c 0\.2.*Leave --base out.*largest.*--macs 3"),
+        (["--macs", "1M"], r"--macs 1M is c = 0\.0345.*The smallest that fits this base: --macs \d\.\d+M\.$"),
+        (["--macs", "20"], r"--macs 20 is 20 multiply-accumulates; did you mean 20M\? The smallest.*: --macs"),
     ],
 )
 def test_a_budget_outside_the_range_is_refused_with_the_range(fitted: Study, options: list[str], pattern: str) -> None:
     ran = gpscale_here("recommend", *options, "--study", fitted.run.path, "--base", BASE)
     assert_refused(ran, "OutOfRangeError", pattern)
+    assert "gpscale.recommend" not in ran.err
+
+
+@pytest.mark.parametrize("base", [[], ["--base", BASE]])
+@pytest.mark.parametrize("macs", ["1", "20", "1M", "900G"])
+def test_the_budget_that_a_refusal_suggests_is_answered(fitted: Study, macs: str, base: list[str]) -> None:
+    options = ["--study", fitted.run.path, *base]
+    suggested = re.search(r"--macs (\S+)\.$", gpscale_here("recommend", "--macs", macs, *options).err.strip())
+    assert suggested is not None
+    assert re.fullmatch(r"[\d.]{1,4}[KMG]", suggested[1])
+    assert gpscale_here("recommend", "--macs", suggested[1], *options).code == 0
 
 
 @pytest.mark.parametrize(
@@ -379,6 +427,15 @@ def test_a_budget_outside_the_range_is_refused_with_the_range(fitted: Study, opt
 def test_an_unknown_base_method_or_study_is_refused(fitted: Study, options: list[str], pattern: str) -> None:
     ran = gpscale_here("recommend", "--macs", "20M", "--study", fitted.run.path, *options)
     assert_refused(ran, pattern)
+
+
+def test_rules_are_not_shown_where_nothing_was_measured(fitted: Study) -> None:
+    far = ["rules", fitted.run.path, "--macs", "1G"]
+    assert_refused(gpscale_here(*far), "OutOfRangeError: A budget must lie in c .* Got c = 34.5. Choose .*M MACs")
+    ran = gpscale_here(*far, "--macs", "15M")
+    assert ran.code == 0
+    assert ran.out.count("n/a: c = 34.5 is outside the trials, c 0.2") == 1
+    assert "15.0M MACs" in ran.out
 
 
 def test_a_recommendation_of_a_study_without_fits_says_how_to_make_them(runs: Path) -> None:
@@ -426,15 +483,17 @@ def test_a_plan_too_small_to_fit_is_announced_before_it_is_trained(tmp_path: Pat
     assert "3 trials will be trained but not fitted: that takes at least 6" in ran.err
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
 @pytest.mark.parametrize("minutes", ["0", "-5", "nan"])
-def test_a_timeout_that_leaves_no_time_is_refused(tmp_path: Path, runs: Path, minutes: str) -> None:
-    ran = gpscale_here("sweep", sweep_file(tmp_path, {}), "--runs", runs, "--timeout", minutes)
+def test_a_timeout_that_leaves_no_time_is_refused(tmp_path: Path, runs: Path, minutes: str, more: list[str]) -> None:
+    ran = gpscale_here("sweep", sweep_file(tmp_path, {}), "--runs", runs, "--timeout", minutes, *more)
     assert_refused(ran, f"--timeout must be a positive number of minutes. Got {float(minutes):g}")
     assert not runs.exists()
 
 
-def test_an_unknown_reason_to_retry_is_refused(tmp_path: Path, runs: Path) -> None:
-    ran = gpscale_here("sweep", sweep_file(tmp_path, {}), "--runs", runs, "--retry", "crash")
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_an_unknown_reason_to_retry_is_refused(tmp_path: Path, runs: Path, more: list[str]) -> None:
+    ran = gpscale_here("sweep", sweep_file(tmp_path, {}), "--runs", runs, "--retry", "crash", *more)
     assert_refused(ran, "'crash'.*Did you mean 'crashed'")
     assert not runs.exists()
 

@@ -110,6 +110,7 @@ def test_a_dry_run_says_what_does_not_fit_and_what_all_takes(tmp_path: Path, mon
     after = run(tmp_path, monkeypatch, by_macs, "--dry-run", **few)
     assert "6 trainings, 3 done, 3 to do" in after.out
     assert "estimated time: 1.1 minutes with 2 workers, from the trainings that have ended" in after.out
+    assert "Added after its results were seen: seeds 1." in after.out
     as_json = json.loads(run(tmp_path, monkeypatch, by_macs, "--dry-run", "--json", **few).out)
     assert (as_json["models"], as_json["pending"], len(as_json["entries"])) == (3, 3, 4)
 

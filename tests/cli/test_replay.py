@@ -70,7 +70,7 @@ def test_a_sweep_is_planned_stopped_fitted_and_drawn_without_what_trains(study: 
         ),
         (("--executor", "replay", "--from", "cifar10", "--dry-run"), "--executor replay trains nothing"),
         (("--executor", "replay", "--from", "cifar10", "--cpus", 1), "--cpus must come with --executor ray"),
-        (("--stop", "dominatd"), "`stop`: Input should be 'dominated'. Got 'dominatd'"),
+        (("--stop", "dominatd"), "`stop` must be dominated. Got 'dominatd'"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(

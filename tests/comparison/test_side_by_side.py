@@ -22,6 +22,7 @@ from gpscale.benchmark.protocol import Protocol
 from gpscale.benchmark.timing import Timing
 from gpscale.comparison.seed_intervals import SeedIntervals
 from gpscale.comparison.side_by_side import Comparison, ComparisonConfig, run_comparison
+from gpscale.comparison.side_by_side.begun import BEGUN_FILE
 from gpscale.comparison.side_by_side.comparison import ENTRIES_FILE, TIMINGS_FILE
 from gpscale.comparison.side_by_side.entries import Entry, find_entries
 from gpscale.comparison.side_by_side.figure import plot_comparison
@@ -112,11 +113,11 @@ def test_an_entrant_that_cannot_keep_a_budget_says_why_and_costs_nothing(tmp_pat
     found = compare(tmp_path / "x", budgets=["6M", "300k"], entrants=["mobilenetv3_small", {"study": "quickstart"}])
     table = found.table.set_index(["entrant", "budget"])
     missing = table.loc["gpscale, rule of quickstart", 300_000]
-    assert "macs=0.3M must lie inside the range" in missing["missing"]
+    assert "must lie inside the range" in missing["missing"]
     assert np.isnan(missing["top1"])
     assert table.drop(missing.name)["top1"].notna().all()
     card = comparison_card(found)
-    assert "| gpscale, rule of quickstart: n/a: macs=0.3M" in card
+    assert "| gpscale, rule of quickstart: n/a: macs=" in card
     assert "have not all their seeds" not in card
     assert found.status()["planned"] == len(found.trainings) == 6
 
@@ -256,7 +257,79 @@ def test_the_same_comparison_goes_on_and_may_get_more_seeds_and_entrants(tmp_pat
     assert fewer.table["seeds"].tolist() == [2, 2]
     assert set(fewer.trainings["seed"]) == {0, 1}
     assert "4 finished, 0 failed" in comparison_card(fewer)
-    assert "| seeds | 0, 1 |" in comparison_card(fewer)
+    assert "| seeds | 0, 1 (added later) |" in comparison_card(fewer)
+
+
+BEGUN = {"entrants": ["mobilevitv2", "mobilenetv2"], "budgets": ["6M"], "seeds": 2}
+MORE = {"entrants": [*BEGUN["entrants"], "mobilenetv3_small"], "budgets": ["6M", "3M"], "seeds": 3}
+
+
+def test_what_is_added_after_results_were_seen_is_marked_and_decides_nothing(tmp_path: Path) -> None:
+    first = compare(tmp_path / "x", **BEGUN)
+    assert first.note_on_additions == ""
+    assert first.trainings["judged"].all()
+    assert not first.table["added"].any()
+    more = compare(tmp_path / "x", **MORE)
+    said = "Added after its results were seen: entrants mobilenetv3_small; budgets 3.0M; seeds 2."
+    assert more.note_on_additions.startswith(said)
+    before, after = (one.differences.query("budget == 0").set_index("theirs") for one in (first, more))
+    for name in ("mean", "low", "high", "p_value", "trainings"):
+        assert after.loc["mobilenetv2", name] == before.loc["mobilenetv2", name]
+    # what came later is compared over what the others had
+    assert after.loc["mobilenetv3_small", "trainings"] == 2
+    assert set(more.trainings.loc[more.trainings["judged"], "seed"]) == {0, 1}
+    assert set(more.trainings.loc[more.trainings["judged"], "budget"]) == {6_000_000}
+    old = (more.table["entrant"] != "mobilenetv3_small") & (more.table["budget"] == 6_000_000)
+    assert (more.table["added"] == ~old).all()
+    card = comparison_card(more)
+    for words in (said, "| mobilenetv3_small (added later) | all |", "| seeds | 0, 1, 2 (added later) |"):
+        assert words in card
+    for name in ("comparison.csv", "trainings.csv"):
+        assert {"added", "judged"} & set(pd.read_csv(more.run.path / name))
+    # what was begun is kept though it goes on and on, and what was left out is said
+    less = compare(tmp_path / "x", **{**MORE, "entrants": ["mobilevitv2", "mobilenetv3_small"], "seeds": 1})
+    assert less.judged == more.judged
+    assert "Left out after its results were seen: entrants mobilenetv2; seeds 1." in less.note_on_additions
+    assert less.judged_seeds == [0]
+    back = compare(tmp_path / "x", **BEGUN)
+    assert back.note_on_additions == ""
+    pd.testing.assert_frame_equal(back.differences, first.differences)
+
+
+def test_the_first_entrant_stays_the_first_once_results_are_seen(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        compare(tmp_path / "x", Scored(dies_after=0), **BEGUN)
+    swapped = {**BEGUN, "entrants": BEGUN["entrants"][::-1]}
+    assert compare(tmp_path / "x", **swapped).first == "mobilenetv2"
+    before = snapshot(tmp_path)
+    for entrants in (BEGUN["entrants"], ["mobilevitv2", *swapped["entrants"][:1]], ["mobilenetv3_small"]):
+        with pytest.raises(RunDirError, match=r"begun with 'mobilenetv2' as the first of `entrants`; here it is"):
+            check(config(**{**BEGUN, "entrants": entrants}), RunDir(tmp_path / "x"))
+    assert snapshot(tmp_path) == before
+    # though another of its family changes what it is called
+    again = compare(
+        tmp_path / "x",
+        **{**BEGUN, "entrants": [*swapped["entrants"], {"family": "mobilenetv2", "base": "mobilenetv2_050@64"}]},
+    )
+    assert again.first == "mobilenetv2 (nearest base)"
+    assert again.added == {"mobilenetv2 (mobilenetv2_050@64)"}
+
+
+def test_what_is_added_before_any_result_was_seen_counts_in_full(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        compare(tmp_path / "x", Scored(dies_after=0), **BEGUN)
+    more = compare(tmp_path / "x", **MORE)
+    assert more.note_on_additions == ""
+    assert more.trainings["judged"].all()
+
+
+def test_one_seed_is_no_tie(tmp_path: Path) -> None:
+    found = compare(tmp_path / "x", seeds=1)
+    assert found.differences["low"].isna().all()
+    assert (found.differences["verdict"] == "").all()
+    card = comparison_card(found)
+    assert card.count("| one seed |") == len(found.differences)
+    assert "| tie |" not in card
 
 
 def test_an_entrant_that_sees_larger_images_leaves_those_of_the_others_as_they_are(tmp_path: Path) -> None:
@@ -361,7 +434,8 @@ def test_damaged_files_are_found_and_made_anew(tmp_path: Path) -> None:
     assert examine(run) == []
     Comparison.entries_file_of(run).write_text('[{"entrant": "a"}]')
     Comparison.timings_file_of(run).write_text("[]")
-    assert {found.path for found in examine(run)} == {ENTRIES_FILE, TIMINGS_FILE}
+    (run.path / BEGUN_FILE).write_text('{"seeds": 2}')
+    assert {found.path for found in examine(run)} == {ENTRIES_FILE, TIMINGS_FILE, BEGUN_FILE}
     again = compare(tmp_path / "x")
     assert again.entries == whole.entries
     assert again.timings is None

@@ -40,6 +40,27 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def test_an_editable_install_is_found_from_the_folder_that_the_clone_lies_in(tmp_path: Path) -> None:
+    clone, site = tmp_path / "gpscale", tmp_path / "site"
+    site.mkdir()
+    shutil.copytree(
+        REPOSITORY / "gpscale", clone / "gpscale", ignore=shutil.ignore_patterns("__pycache__", "shipped_*", "*.png")
+    )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, clone / name)
+    build = f"from setuptools import build_meta; build_meta.build_editable({str(site)!r})"
+    built = subprocess.run([sys.executable, "-c", build], cwd=clone, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    [file] = site.glob("*.whl")
+    zipfile.ZipFile(file).extractall(site)
+    program = (
+        f"import site, sys; sys.path.insert(0, {str(tmp_path)!r}); site.addsitedir({str(site)!r})\n"
+        "import gpscale; print(gpscale.__file__, gpscale.__version__)"
+    )
+    ran = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == [str(clone / "gpscale" / "__init__.py"), gpscale.__version__], ran.stderr
+
+
 def test_a_wheel_has_the_shipped_studies_without_images_checkpoints_and_logs(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for study in (REPOSITORY / "gpscale" / "shipped_studies").iterdir():

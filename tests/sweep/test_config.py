@@ -134,13 +134,13 @@ def test_options_of_a_sampler_reach_it(options: dict[str, Any], sampler: object)
     ("values", "message"),
     [
         ({"space": {"width": {"low": 2, "high": 1}}}, "`space.width`: `low` must not exceed `high`"),
-        ({"sampler": {"name": "grid", "shape": [6, "x"]}}, "`sampler.shape.1`: Input should be a valid integer"),
+        ({"sampler": {"name": "grid", "shape": [6, "x"]}}, "`sampler.shape.1` must be a whole number"),
         ({"sampler": {"name": "grid", "shape": [1, 6]}}, "`sampler`: `shape` must be two"),
-        ({"fit": {"pareto_share": 0}}, "`fit.pareto_share`: Input should be greater than 0. Got 0"),
+        ({"fit": {"pareto_share": 0}}, "`fit.pareto_share` must be greater than 0. Got 0"),
         ({"fit": {"bootstrap": 1}}, "`fit.bootstrap`"),
-        ({"data": {"validation": 1.0}}, "`data.validation`: Input should be less than 1"),
+        ({"data": {"validation": 1.0}}, "`data.validation` must be less than 1"),
         ({"seed": -1}, "`seed`"),
-        ({"num_classes": 1}, "`num_classes`: Input should be greater than or equal to 2"),
+        ({"num_classes": 1}, "`num_classes` must be greater than or equal to 2"),
         ({"space": {"pixel_step": 0}}, "`space.pixel_step`"),
     ],
 )

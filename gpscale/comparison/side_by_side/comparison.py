@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from gpscale.comparison.comparison_list import ENTRIES_FILE, SETTINGS_FILE
+from gpscale.comparison.side_by_side.begun import Begun, read_begun
 from gpscale.comparison.side_by_side.entries import Entry, model_key
 from gpscale.comparison.side_by_side.settings import ComparisonConfig
-from gpscale.comparison.side_by_side.table import latency_column, less_the_first, summarise
+from gpscale.comparison.side_by_side.table import latency_column, summarise
+from gpscale.comparison.validation.differences import difference_table
 from gpscale.comparison.validation.evidence import Arm, Hits
 from gpscale.errors import RunDirError
 from gpscale.run_dir import RunDir
@@ -26,7 +28,8 @@ TIMINGS_FILE = "timings.json"
 ACCURACIES = ("test_top1", "test_top5", "top1", "top5")
 """Of a training: on the test images, and on the validation images."""
 _TRAINING_COLUMNS = [
-    "entrant", "budget", "seed", "trial", "test_images", "top1_hits", "top5_hits", *ACCURACIES, "reason", "detail",
+    "entrant", "budget", "seed", "trial", "judged", "test_images", "top1_hits", "top5_hits", *ACCURACIES,
+    "reason", "detail",
 ]  # fmt: skip
 
 
@@ -94,6 +97,27 @@ class Comparison:
         return self.entries[0].entrant
 
     @functools.cached_property
+    def judged(self) -> Begun:
+        """What was asked for before any result was seen: its budgets and seeds alone decide verdicts."""
+        return read_begun(self.run) or Begun.of(self.config)
+
+    @property
+    def judged_seeds(self) -> list[int]:
+        """The seeds that decide verdicts, without those that were left out later."""
+        return [seed for seed in self.config.seed_range if seed in self.judged.seed_range]
+
+    @functools.cached_property
+    def added(self) -> set[str]:
+        """What entrants are called that were added after results were seen."""
+        now = Begun.of(self.config)
+        return {name for name, asked in zip(now.entrants, now.asked, strict=True) if asked not in self.judged.asked}
+
+    @property
+    def note_on_additions(self) -> str:
+        """What was added, or left out, after results were seen; else empty."""
+        return self.judged.note(Begun.of(self.config))
+
+    @functools.cached_property
     def images(self) -> Mapping[str, Any]:
         """What was recorded of the images."""
         return self.run.described_images()
@@ -133,15 +157,21 @@ class Comparison:
     def trainings(self) -> pd.DataFrame:
         """One row an entrant, budget and seed whose training has ended.
 
-        Columns: `test_images`, how many there are, and how many of them are right (`top1_hits`) or have their class
-        among the five likeliest (`top5_hits`); the same as fractions, `test_top1` and `test_top5`; those of the
-        validation images, `top1` and `top5`; `reason` and `detail` of a failure.
+        Columns: `judged`, whether its budget and seed were asked for before any result was seen; `test_images`, how
+        many there are, and how many of them are right (`top1_hits`) or have their class among the five likeliest
+        (`top5_hits`); the same as fractions, `test_top1` and `test_top5`; those of the validation images, `top1` and
+        `top5`; `reason` and `detail` of a failure.
         """
         by_model: dict[str, list[TrialRecord]] = {}
         for record in self.records:
             by_model.setdefault(model_key(record.trial.family, record.trial.architecture), []).append(record)
         rows = [
-            {"entrant": entry.entrant, "budget": entry.budget, **_training_row(record, self.images["test_images"])}
+            {
+                "entrant": entry.entrant,
+                "budget": entry.budget,
+                "judged": entry.budget in self.judged.budgets and record.trial.seed in self.judged_seeds,
+                **_training_row(record, self.images["test_images"]),
+            }
             for entry in self.entries
             for record in sorted(by_model.get(entry.model_key, ()), key=lambda one: one.trial.seed)
         ]
@@ -157,33 +187,48 @@ class Comparison:
     def table(self) -> pd.DataFrame:
         """One row an entrant and budget, in the order of the comparison file.
 
-        Columns: what is built, `from` which model, with which factors; `gap`, the share of the budget that is left;
-        `same_as`, the earlier row that builds the same model; `seeds` that have finished; mean `top1` and `top5` of the
-        test images with the ends of their 95 % intervals over seeds, fractions; times; `front` and `latency_front`,
-        whether no other row of its kind is both cheaper and better. Rows that use their budget are equally cheap.
+        Columns: whether it was `added` after results were seen; what is built, `from` which model, with which factors;
+        `gap`, the share of the budget that is left; `same_as`, the earlier row that builds the same model; `seeds` that
+        have finished; mean `top1` and `top5` of the test images with the ends of their 95 % intervals over seeds,
+        fractions; times; `front` and `latency_front`, whether no other row of its kind is both cheaper and better. Rows
+        that use their budget are equally cheap.
         """
-        return summarise(self.entries, self.trainings, self.timings, self.config.least_share)
+        table = summarise(self.entries, self.trainings, self.timings, self.config.least_share)
+        added = table["entrant"].isin(self.added) | ~table["budget"].isin(self.judged.budgets)
+        table.insert(2, "added", added)
+        return table
 
     @functools.cached_property
     def arms(self) -> Mapping[str, Arm]:
         """By entrant, then by budget and seed: which test images each finished training gets right."""
-        finished = self.trainings[self.trainings["reason"] == ""]
-        hits: dict[str, Hits] = {trial: read_test_hits(self.run.trial(trial)) for trial in finished["trial"].unique()}
+        return self._arms(self.trainings)
+
+    @functools.cached_property
+    def judged_arms(self) -> Mapping[str, Arm]:
+        """As `arms`, of the trainings that are `judged`: verdicts are of these alone."""
+        return self._arms(self.trainings[self.trainings["judged"]])
+
+    @functools.cached_property
+    def _hits(self) -> Mapping[str, Hits]:
+        """By trial: which test images it gets right."""
+        finished = self.trainings.loc[self.trainings["reason"] == "", "trial"]
+        return {trial: read_test_hits(self.run.trial(trial)) for trial in finished.unique()}
+
+    def _arms(self, trainings: pd.DataFrame) -> Mapping[str, Arm]:
         found: dict[str, dict[tuple[int, int], Hits]] = {name: {} for name in self.entrants}
-        for row in finished.to_dict("records"):
-            found[row["entrant"]][row["budget"], row["seed"]] = hits[row["trial"]]
+        for row in trainings[trainings["reason"] == ""].to_dict("records"):
+            found[row["entrant"]][row["budget"], row["seed"]] = self._hits[row["trial"]]
         return found
 
     @functools.cached_property
     def differences(self) -> pd.DataFrame:
         """One row for each other entrant: the first less it, over all budgets (`budget` 0), and then at each.
 
-        Pairs of trainings have the same seed, and the same test images. Columns: `mean` difference of top-1 and the
-        ends of its 95 % interval over seeds and test images, fractions; of those over all budgets `p_corrected`, for
-        their number (Holm), and a `verdict`.
+        Pairs of trainings have the same seed, and the same test images; those over all budgets are `judged`. Columns
+        are those of `difference_table`.
         """
         others = [name for name in self.entrants if name != self.first]
-        return less_the_first(self.first, others, self.arms)
+        return difference_table(self.first, others, self.judged_arms, self.arms)
 
     def status(self) -> dict[str, Any]:
         """Return how far it is, as JSON values."""

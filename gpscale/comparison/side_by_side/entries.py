@@ -93,11 +93,10 @@ def find_entries(config: ComparisonConfig, num_classes: int, known: Iterable[Ent
         known: Entries of an earlier run, which stay what they were, though a study may have grown since.
     """
     before = {(_text(entry.asked), entry.budget): entry for entry in known}
-    names = names_of(config)
+    names, each = names_of(config), asked_by(config)
     entries = []
     for budget in config.budgets:
-        for entrant, name in zip(config.entrants, names, strict=True):
-            asked = _asked(entrant, config)
+        for entrant, name, asked in zip(config.entrants, names, each, strict=True):
             found = before.get((_text(asked), budget)) or _find(entrant, config, budget, num_classes)
             entries.append(dataclasses.replace(found, entrant=name, asked=asked))
     return entries
@@ -124,8 +123,12 @@ def _name(entrant: Entrant, config: ComparisonConfig) -> str:
     return f"{entrant.family} ({', '.join(own)})" if own else str(entrant.family)
 
 
-def _asked(entrant: Entrant, config: ComparisonConfig) -> dict[str, Any]:
-    return {**entrant.model_dump(mode="json"), "by": None if entrant.study else entrant.by or config.scale_by}
+def asked_by(config: ComparisonConfig) -> list[dict[str, Any]]:
+    """Return the entrants as the comparison file has them, every default written out, as JSON values."""
+    return [
+        {**entrant.model_dump(mode="json"), "by": None if entrant.study else entrant.by or config.scale_by}
+        for entrant in config.entrants
+    ]
 
 
 def _text(asked: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
+from gpscale.comparison.side_by_side.begun import Begun, find_begun
 from gpscale.comparison.side_by_side.entries import Entry, model_key
 from gpscale.comparison.side_by_side.running import check
 from gpscale.comparison.side_by_side.settings import ComparisonConfig
@@ -28,6 +29,7 @@ class Foresight:
         done: Trainings that have ended before.
         workers: Trainings at a time.
         seconds: Estimated wall time of the rest; None where a model of it has no finished training yet.
+        added: What it adds to, or leaves out of, a comparison whose results have been seen; else empty.
     """
 
     entries: list[Entry]
@@ -36,6 +38,7 @@ class Foresight:
     done: int
     workers: int
     seconds: float | None
+    added: str = ""
 
     @property
     def pending(self) -> int:
@@ -71,6 +74,7 @@ def foresee(config: ComparisonConfig, run: RunDir, workers: int) -> Foresight:
             f"{str(config.data.root)!r} yet, and only a comparison fetches it. Start the comparison, or name a "
             "directory that has it with --set data.root=..."
         ) from error
+    begun = find_begun(run)
     models = {entry.model_key for entry in entries if not entry.missing}
     ended = Counter[str]()
     took: dict[str, list[float]] = defaultdict(list)
@@ -89,6 +93,7 @@ def foresee(config: ComparisonConfig, run: RunDir, workers: int) -> Foresight:
         done=ended.total(),
         workers=workers,
         seconds=_seconds({key: config.seeds - ended[key] for key in models}, took, workers),
+        added=begun.note(Begun.of(config)) if begun else "",
     )
 
 

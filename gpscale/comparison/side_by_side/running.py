@@ -9,6 +9,7 @@ from typing import Any
 from gpscale.benchmark.latency import bench
 from gpscale.benchmark.protocol import protocol_of
 from gpscale.comparison.comparison_list import ENTRIES_FILE, SETTINGS_FILE
+from gpscale.comparison.side_by_side.begun import check_first, keep_begun
 from gpscale.comparison.side_by_side.comparison import Comparison, read_entries
 from gpscale.comparison.side_by_side.entries import Entry, find_entries
 from gpscale.comparison.side_by_side.figure import plot_comparison
@@ -85,7 +86,8 @@ def check(config: ComparisonConfig, run: RunDir) -> list[Entry]:
     Raises:
         BudgetError: There is a budget that no entrant can keep.
         DataError: The images are unusable, or have no test split.
-        RunDirError: The directory holds another comparison, or something else.
+        RunDirError: The directory holds another comparison, or something else; or the entrant with which the others
+            are compared is another, though there are results.
     """
     file = Comparison.settings_file_of(run)
     known: Sequence[Entry] = ()
@@ -97,6 +99,7 @@ def check(config: ComparisonConfig, run: RunDir) -> list[Entry]:
                 f"A run directory holds one comparison. {run.path} holds another: {listed}. Give this one another "
                 "--name, or change the settings back."
             )
+        check_first(run, config)
         # without what was chosen, the same is chosen again from the same studies
         known = read_entries(run) if Comparison.entries_file_of(run).exists() else ()
     elif not is_unused(run, ENTRIES_FILE, SETTINGS_FILE):
@@ -136,6 +139,7 @@ def prepare(config: ComparisonConfig, run: RunDir) -> Plan:
     store = ImageStore.prepare(config.data, run.images, pixels, test=True)
     check_same_images(run, store.fingerprint)
     entries = [_with_images(entry, store) for entry in entries]
+    keep_begun(run, config)
     write_json(Comparison.entries_file_of(run), [dataclasses.asdict(entry) for entry in entries])
     describe(config, Comparison.settings_file_of(run), image_facts(config.data, store), run)
     trials: dict[str, Trial] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,16 +10,11 @@ import pandas as pd
 
 from gpscale.comparison.seed_intervals import SeedIntervals
 from gpscale.comparison.side_by_side.entries import Entry
-from gpscale.comparison.validation.evidence import LEVEL, Arm, difference, holm
 from gpscale.factors import FACTOR_NAMES
 from gpscale.units import format_macs
 
 WALL_TIMES = ("latency_ms", "latency_p90_ms", "images_per_second")
 PROCESSOR_TIMES = ("latency_cpu_ms", "images_per_cpu_second")
-_DIFFERENCE_COLUMNS = [
-    "budget", "ours", "theirs", "budgets", "trainings", "mean", "low", "high", "p_value", "p_corrected",
-    "wins", "ties", "losses", "coinciding", "verdict",
-]  # fmt: skip
 
 
 def summarise(
@@ -79,31 +73,6 @@ def seed_intervals(finished: pd.DataFrame, outcome: str) -> SeedIntervals:
 def latency_column(timings: Mapping[str, Any] | None) -> str:
     """Return which time ranks models: that of the processor where others used the cores meanwhile."""
     return "latency_cpu_ms" if timings is not None and timings.get("cores_shared") else "latency_ms"
-
-
-def less_the_first(first: str, others: Sequence[str], arms: Mapping[str, Arm]) -> pd.DataFrame:
-    """Return `Comparison.differences`.
-
-    Args:
-        first: The entrant that the others are compared with.
-        others: The others.
-        arms: Which test images are right, by entrant, then by budget and seed.
-    """
-    pooled = [found for other in others if (found := difference(first, other, arms)) is not None]
-    rows: list[dict[str, Any]] = []
-    for found, p_value in zip(pooled, holm([one.p_value for one in pooled]), strict=True):
-        verdict = "tie" if p_value >= LEVEL else found.verdict
-        rows.append({"budget": 0, **found.to_dict(), "p_corrected": p_value, "verdict": verdict})
-    budgets = sorted({budget for arm in arms.values() for budget, _ in arm})
-    for budget in budgets if len(budgets) > 1 else []:
-        here = {name: {key: hits for key, hits in arm.items() if key[0] == budget} for name, arm in arms.items()}
-        # so many comparisons would find something by chance: they describe, and judge nothing
-        rows += [
-            {"budget": budget, **found.to_dict(), "p_corrected": math.nan, "verdict": ""}
-            for other in others
-            if (found := difference(first, other, here)) is not None
-        ]
-    return pd.DataFrame(rows, columns=_DIFFERENCE_COLUMNS)
 
 
 def _same_models(entries: Sequence[Entry]) -> dict[tuple[str, int], str]:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from gpscale import pareto, rules
-from gpscale.comparison.validation.evidence import LEVEL, Difference, Hits, difference, holm, interval
+from gpscale.comparison.validation.differences import difference_table
+from gpscale.comparison.validation.evidence import Difference, Hits, Verdict, difference, interval
 from gpscale.comparison.validation.version import HABIT, OURS, Choice, Version
 from gpscale.factors import FACTOR_NAMES
 from gpscale.rules.fitted import Transferred
@@ -55,7 +56,7 @@ class Validation:
             return ""
         return (
             f"These picks are of an earlier fit (`{self.version.study}`). The present one has not been validated: "
-            "`gpscale validate --new` would."
+            "`gpscale validate --new` would, unless its rule builds the same."
         )
 
     @functools.cached_property
@@ -167,44 +168,22 @@ class Validation:
         The first row is the primary result, whose p-value needs no correction; `budget` 0 means all, of what was asked
         for before any result was seen.
         """
-        corrected = self._corrected
-        rows: list[dict[str, Any]] = []
-        for found in self._pooled:
-            p_value = corrected.get(found.theirs, math.nan)
-            verdict = _verdict(found, p_value)
-            rows.append({"budget": 0, **found.to_dict(), "p_corrected": p_value, "verdict": verdict})
-        for budget in sorted({budget for arm in self.arms.values() for budget, _ in arm}):
-            here = {
-                rule: {key: hits for key, hits in arm.items() if key[0] == budget} for rule, arm in self.arms.items()
-            }
-            found_here = [difference(OURS, rule, here) for rule in self._rivals()]
-            # so many comparisons would find something by chance: they describe, and judge nothing
-            rows += [
-                {"budget": budget, **one.to_dict(), "p_corrected": math.nan, "verdict": ""} for one in found_here if one
-            ]
-        return pd.DataFrame(rows, columns=_DIFFERENCE_COLUMNS)
+        return difference_table(OURS, self._rivals(), self.judged_arms, self.arms, primary=HABIT)
 
-    @functools.cached_property
-    def _pooled(self) -> list[Difference]:
-        """Ours less each other rule over all budgets, the habit first."""
-        return [found for rule in self._rivals() if (found := difference(OURS, rule, self.judged_arms))]
-
-    @functools.cached_property
-    def _corrected(self) -> Mapping[str, float]:
-        """P-values of all but the primary result, corrected for their number (Holm)."""
-        others = [found for found in self._pooled if found.theirs != HABIT]
-        return dict(zip((found.theirs for found in others), holm([one.p_value for one in others]), strict=True))
+    def _verdict(self, found: Difference) -> Verdict:
+        """Return the verdict of a difference over all budgets, corrected for their number but for the primary one."""
+        table = self.differences
+        verdict: Verdict = table.loc[(table["budget"] == 0) & (table["theirs"] == found.theirs), "verdict"].item()
+        return verdict
 
     def summary(self) -> dict[str, Any]:
         """Return the primary result, each rule's hypervolume, and how good the predictions were, as JSON values."""
         return {
-            "primary": self.primary.to_dict() | {"verdict": _verdict(self.primary, math.nan)} if self.primary else None,
+            "primary": self.primary and self.primary.to_dict(),
             "verdict": self.verdict,
+            "by_seed": self.note_on_seeds,
             "added": self.note_on_additions,
-            "transfer": self.transfer.to_dict()
-            | {"verdict": _verdict(self.transfer, self._corrected[self.transfer.theirs])}
-            if self.transfer
-            else None,
+            "transfer": self.transfer and self.transfer.to_dict() | {"verdict": self._verdict(self.transfer)},
             "transfer_verdict": self.transfer_verdict,
             "hypervolume": self.hypervolumes,
             "predictions": self.predictions,
@@ -219,17 +198,29 @@ class Validation:
         found = self.primary
         if found is None:
             return "Nothing to compare yet."
+        if not found.verdict:
+            return f"{self._without_interval(found)}."
         said = {
             "better": "The rule beats width only",
             "worse": "Width only beats the rule",
             "tie": "The rule and width only tie",
         }[found.verdict]
-        if math.isnan(found.low):
-            mean = f"{100 * found.mean:+.2f} points of test top-1"
-            return f"One seed says nothing of chance: {mean} over {self._extent(found)}, without an interval."
         if (lost := self._failed(OURS)) and found.verdict == "better":
             said = f"Not settled, because {lost} of the rule's trainings failed"
         return f"{said}: {found} of test top-1 over {self._extent(found)}."
+
+    @property
+    def note_on_seeds(self) -> str:
+        """What the primary result is if a seed's luck is not independent between budgets; empty where not known."""
+        found = self.primary
+        if found is None or not found.verdict_by_seed:
+            return ""
+        ends = f"{100 * found.low_by_seed:+.2f} to {100 * found.high_by_seed:+.2f}"
+        other = f", by which it would be {found.verdict_by_seed!r}" if found.verdict_by_seed != found.verdict else ""
+        return (
+            "This interval takes the luck of a seed as independent between budgets; by the means of seeds over the "
+            f"budgets, which does not, it is {ends}{other}."
+        )
 
     @property
     def transfer_verdict(self) -> str:
@@ -239,14 +230,27 @@ class Validation:
             return ""
         other = self.version.transfer
         what = f"The rule of study {other['name']!r} (base {other['base']})"
-        if math.isnan(found.low):
-            return f"{what}, applied here: own rule less it {found}, which says nothing of chance."
+        verdict = self._verdict(found)
+        if not verdict:
+            return f"{what}, applied here, is not judged. {self._without_interval(found)}."
         said = {
             "better": "loses when it is applied here",
             "worse": "is better here than this study's own",
             "tie": "ties with this study's own",
-        }[_verdict(found, self._corrected[found.theirs])]
+        }[verdict]
         return f"{what} {said}: own rule less it {found} of test top-1 over {self._extent(found)}."
+
+    def _without_interval(self, found: Difference) -> str:
+        """Say of a difference that has no interval what it is, why it has none, and what has failed."""
+        why = "One seed says" if self.version.judged.seeds == 1 else "A budget has one pair alone, which says"
+        ours, theirs = ("the rule" if name == OURS else rules.get(name).title for name in (found.ours, found.theirs))
+        mean = f"{ours} less {theirs} {100 * found.mean:+.2f} points of test top-1"
+        lost = {ours: self._failed(found.ours), theirs: self._failed(found.theirs)}
+        failed = " and ".join(f"{count} of {name}" for name, count in lost.items() if count)
+        return (
+            f"{why} nothing of chance: {mean} over {self._extent(found)}, without an interval"
+            f"{f'; failed trainings: {failed}' if failed else ''}"
+        )
 
     @functools.cached_property
     def hypervolumes(self) -> dict[str, float]:
@@ -353,21 +357,6 @@ _TRAINING_COLUMNS = [
     "rule", "share", "budget", "macs", "seed", "trial", "judged", "top1", "top5", "test_top1", "test_top5",
     "expected", "expected_low", "expected_high",
 ]  # fmt: skip
-
-_DIFFERENCE_COLUMNS = [
-    "budget", "ours", "theirs", "budgets", "trainings", "mean", "low", "high", "p_value", "p_corrected",
-    "wins", "ties", "losses", "coinciding", "verdict",
-]  # fmt: skip
-
-
-def _verdict(found: Difference, p_corrected: float) -> str:
-    """Return the verdict of one of several comparisons, or of the primary one, whose p-value is not corrected (NaN).
-
-    With one seed it is empty: chance was not measured.
-    """
-    if math.isnan(found.low):
-        return ""
-    return "tie" if p_corrected >= LEVEL else found.verdict
 
 
 def _training_row(choice: Choice, seed: int, record: TrialRecord) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from gpscale import families, rules
 from gpscale.comparison.rule_picks import ground_of, predict_top1, try_pick
+from gpscale.comparison.shares import check_shares
 from gpscale.errors import BudgetError, FitError, RunDirError, UnitError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.rules import Ground, Pick
@@ -16,6 +17,7 @@ from gpscale.rules.fitted import Transferred
 from gpscale.run_dir import RunDir
 from gpscale.stored import read_stored, write_json
 from gpscale.study import Study
+from gpscale.trial import architecture_key
 
 SCHEMA = 1
 OURS, HABIT = "rule", "width"
@@ -142,6 +144,14 @@ class Version:
                 return choice
         raise AssertionError("a version has a choice for each of its rules, budgets and seeds")
 
+    def built_by(self, rule: str) -> dict[float, str]:
+        """Return what a rule builds at each budget for which it has a pick, whatever the seed."""
+        return {
+            choice.share: architecture_key(choice.architecture)
+            for choice in self.choices
+            if choice.rule == rule and not choice.missing
+        }
+
     def write(self, run: RunDir) -> None:
         """Write it into its run directory."""
         values = dataclasses.asdict(self)
@@ -182,14 +192,16 @@ def plan_version(
         shares: Budgets as shares of the base's MACs; None for those of the latest version, or the defaults.
         names: Rules; None as for `shares`.
         seeds: Trainings of each choice; None as for `shares`. Never fewer than there are.
-        new: Begin a new version, though the latest one could go on; never with picks that an earlier one has.
+        new: Begin a new version, though the latest one could go on; never of the same fit, nor where our rule builds
+            what it has built in an earlier one.
         transfer: Another study, whose rule is compared as `transferred`; None for that of the latest version, if any.
 
     Raises:
         BudgetError: There is nothing to compare at a budget.
         FitError: The study has no rule, nor has the other; or there is no other where one is needed.
         RunDirError: It has not been fitted; or it has changed since the latest version, which is asked for more; or
-            that was begun with the rule of yet another study; or it has not changed, and a new version is asked for.
+            that was begun with the rule of yet another study; or what our rule builds has met the test images in an
+            earlier version.
         UnitError: A number is not legal.
         UnknownNameError: There is no such rule.
 
@@ -212,15 +224,14 @@ def plan_version(
         used = {record.trial.seed for record in [*run.records(), *(one for old in before for one in old.records())]}
         empty = Version(fingerprint, (), (), max(used) + 1, 0, (), _described(other))
         wanted = _grown(empty, shares or DEFAULT_SHARES, names or DEFAULT_RULES, seeds or DEFAULT_SEEDS, ground)
-        for directory, old in zip(before, versions, strict=True):
-            _check_new(directory, old, wanted)
+        _check_new(before, versions, wanted)
         return run.next_validation(), wanted
     if other is not None and latest.transfer not in ({}, _described(other)):
         before_it = latest.transfer
         raise RunDirError(
             f"A version tries the rule of one other study. {before[-1].path} tries that of {before_it['name']!r}, fit "
-            f"{before_it['fit']}; asked for is {other.name!r}, fit {other.run.fingerprint}. Leave --transfer out, or "
-            "begin another version with --new."
+            f"{before_it['fit']}; asked for is {other.name!r}, fit {other.run.fingerprint}. Leave --transfer out; or "
+            "grow the study until its rule builds something else, and begin another version with --new."
         )
     latest = dataclasses.replace(latest, transfer=latest.transfer or _described(other))
     wanted = _grown(latest, shares or latest.shares, names or latest.rules, seeds or latest.seeds, ground)
@@ -229,31 +240,59 @@ def plan_version(
             f"All picks of a version come from the same fit. {before[-1].path} was begun with another fit of the "
             "study, and is asked for more. Ask for what it has, or begin another version with --new."
         )
+    if wanted.built_by(OURS) != latest.built_by(OURS):
+        _check_grown(before[:-1], versions[:-1], wanted)
     seen = any(record.result is not None for record in before[-1].records())
     begun = latest.judged if seen else None
     return before[-1], dataclasses.replace(wanted, begun=None if begun == Begun.of(wanted) else begun)
 
 
-def _check_new(directory: RunDir, old: Version, wanted: Version) -> None:
-    """Refuse a version whose picks have met the test images in an earlier one: further seeds until one wins.
+def _check_new(before: Sequence[RunDir], versions: Sequence[Version], wanted: Version) -> None:
+    """Refuse to begin a version of what has met the test images in an earlier one: further seeds until one wins.
 
     Raises:
-        RunDirError: It has such picks.
+        RunDirError: It is of the same fit, whatever its transfer; or our rule builds the same.
     """
-    if (old.study, old.transfer) != (wanted.study, wanted.transfer):
-        return
-    met = {choice.key for choice in old.choices if choice.rule != _DRAWS and not choice.missing}
-    again = [choice for choice in wanted.choices if choice.key in met]
-    if again:
-        picks = ", ".join(f"{choice.rule} at {choice.share:g}" for choice in again)
-        raise RunDirError(
-            f"A new version has new picks: what a fit builds meets the test images once. {directory.path} has the same "
-            f"fit and the same picks ({picks}). Leave --new out to go on with it, or grow the study first."
-        )
+    for directory, old in zip(before, versions, strict=True):
+        met = "the same fit" if old.study == wanted.study else _met(old, wanted)
+        if met:
+            raise RunDirError(
+                f"A new version has new picks: what a fit builds meets the test images once. {directory.path} has "
+                f"{met}. Leave --new out to go on with it, where rules, budgets, seeds and the rule of another study "
+                "can be added; or grow the study first, until its rule builds something else."
+            )
+
+
+def _check_grown(before: Sequence[RunDir], versions: Sequence[Version], wanted: Version) -> None:
+    """Refuse to take a version further to what has met the test images in an earlier one.
+
+    Raises:
+        RunDirError: Our rule builds the same.
+    """
+    for directory, old in zip(before, versions, strict=True):
+        if met := _met(old, wanted):
+            raise RunDirError(
+                f"What a rule builds meets the test images once. {directory.path} has {met}. Leave out what is asked "
+                "for in addition."
+            )
+
+
+def _met(old: Version, wanted: Version) -> str:
+    """Say which picks of our rule an earlier version has, where it has them all, whatever fit made them; else empty.
+
+    All means at every budget of both; or, where a budget is written a little otherwise, all that are wanted.
+    """
+    own, its = wanted.built_by(OURS), old.built_by(OURS)
+    common = [share for share in own if share in its]
+    same = bool(common) and all(own[share] == its[share] for share in common)
+    if not same and not (own and set(own.values()) <= set(its.values())):
+        return ""
+    return f"the same picks of {OURS} at {', '.join(f'{share:g}' for share in (common if same else own))}"
 
 
 def _grown(version: Version, shares: Iterable[float], names: Sequence[str], seeds: int, ground: Ground) -> Version:
     """Return a version with more budgets, rules and seeds; what has been chosen stays chosen."""
+    _check_span(set(shares) - set(version.shares), ground)
     known = {choice.key: choice for choice in version.choices}
     all_shares = tuple(sorted({*version.shares, *shares}))
     transferred = [] if ground.transferred is None else [Transferred.name]
@@ -270,6 +309,21 @@ def _grown(version: Version, shares: Iterable[float], names: Sequence[str], seed
     grown = dataclasses.replace(grown, choices=tuple(choices))
     _check_reach(grown)
     return grown
+
+
+def _check_span(shares: Iterable[float], ground: Ground) -> None:
+    """Refuse budgets beyond the trials.
+
+    Raises:
+        BudgetError: One is.
+    """
+    low, high = ground.require_gp().c_range
+    for share in sorted(shares):
+        if not low <= share <= high:
+            raise BudgetError(
+                f"--budgets must lie in c {low:.3f} to {high:.3f}, the span of the finished trials. Got {share:g}. "
+                "Choose one inside, or run trials there."
+            )
 
 
 def _check_reach(version: Version) -> None:
@@ -317,9 +371,7 @@ def _choose(name: str, share: float, seed: int | None, ground: Ground) -> Choice
 
 
 def _check(shares: Iterable[float] | None, names: Sequence[str] | None, seeds: int | None) -> None:
-    for share in shares or ():
-        if not 0 < share <= 2:
-            raise UnitError(f"--budgets are shares of the base's MACs, above 0. Got {share:g}. Write 0.5 for half.")
+    check_shares(shares or ())
     for name in names or ():
         rules.get(name)
     if seeds is not None and seeds < 1:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,17 +79,28 @@ def stored(request: pytest.FixtureRequest) -> Stored:
     return Stored(request.param or request.getfixturevalue("tiny"))
 
 
-def ends(values: Sequence[np.ndarray], budgets: Sequence[int]) -> tuple[float, float, float, float]:
-    """Return mean and 95 % interval of what trainings have at each test image, and the p-value, as `evidence` says."""
-    groups = [np.stack([one for one, own in zip(values, budgets, strict=True) if own == b]) for b in sorted({*budgets})]
-    images = np.mean([group.mean(axis=0) for group in groups], axis=0)
+def ends(
+    values: Sequence[np.ndarray], budgets: Sequence[int], trainings: Sequence[object] | None = None
+) -> tuple[float, float, float, float]:
+    """Return mean and 95 % interval of what trainings have at each test image, and the p-value, as `evidence` says.
+
+    Budgets at which the very same trainings are met count as one, with their weights; none shares a part alone.
+    """
+    names = range(len(values)) if trainings is None else trainings
+    met = {b: [one for one, own in zip(names, budgets, strict=True) if own == b] for b in sorted({*budgets})}
+    by_name = dict(zip(names, values, strict=True))
+    kinds = {frozenset(own): own for own in met.values()}
+    groups = [np.stack([by_name[one] for one in own]) for own in kinds.values()]
+    weights = np.array([sum(set(own) == kind for own in met.values()) / len(met) for kind in kinds])
+    assert len(by_name) == sum(map(len, groups))
+    images = weights @ [group.mean(axis=0) for group in groups]
     mean = images.mean()
     if min(map(len, groups)) < 2:
         return mean, np.nan, np.nan, np.nan
-    terms = np.array([group.mean(axis=1).var(ddof=1) / len(group) / len(groups) ** 2 for group in groups])
+    terms = weights**2 * [group.mean(axis=1).var(ddof=1) / len(group) for group in groups]
     freedom = np.array([len(group) - 1 for group in groups])
     degrees = terms.sum() ** 2 / (terms**2 / freedom).sum() if terms.any() else 1.0
-    luck = sum(group.var(axis=0, ddof=1).mean() / len(group) for group in groups) / len(groups) ** 2
+    luck = weights**2 @ [group.var(axis=0, ddof=1).mean() / len(group) for group in groups]
     chance = max(0.0, images.var(ddof=1) - luck) / images.size
 
     def half(level: float) -> float:
@@ -130,9 +142,17 @@ def test_the_differences_follow_from_the_trainings(stored: Stored) -> None:
     for row in stored.differences.to_dict("records"):
         pairs = stored.pairs(row["theirs"], row["budget"])
         each = [stored.hits(own) - stored.hits(its) for own, its in zip(pairs["own"], pairs["its"], strict=True)]
-        mean, low, high, p_value = ends(each, pairs["budget"].tolist())
+        same = list(zip(pairs["own"], pairs["its"], strict=True))
+        mean, low, high, p_value = ends(each, pairs["budget"].tolist(), same)
         assert [row["mean"], row["low"], row["high"]] == pytest.approx([mean, low, high], nan_ok=True, abs=1e-12)
         assert row["p_value"] == pytest.approx(p_value, rel=5e-3, nan_ok=True)
+        by_seed = [
+            np.mean([one for one, own in zip(each, pairs["seed"], strict=True) if own == seed], axis=0)
+            for seed in sorted({*pairs["seed"]})
+        ]
+        whole = row["budgets"] > 1 and len(pairs) == row["budgets"] * len(by_seed)
+        found = ends(by_seed, [0] * len(by_seed))[1:3] if whole else (np.nan, np.nan)
+        assert [row["low_by_seed"], row["high_by_seed"]] == pytest.approx([*found], nan_ok=True, abs=1e-12)
         signs = np.sign([round(float(one.mean()), 9) for one in each])
         assert [row["wins"], row["ties"], row["losses"]] == [(signs == sign).sum() for sign in (1, 0, -1)]
         assert row["coinciding"] == (pairs["own"] == pairs["its"]).sum()
@@ -174,8 +194,35 @@ def test_the_summary_follows_from_the_tables(stored: Stored) -> None:
         assert [found[key] for key in ("trainings", "bias", "rmse", "coverage")] == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("version", find_study(DEFAULT_STUDY).validations()[-1:], ids=str)
-def test_the_readme_has_the_primary_result_of_the_default_study(version: RunDir) -> None:
-    first = Stored(version).differences.iloc[0]
-    said = f"{100 * first['mean']:+.2f} points (95 % interval {100 * first['low']:+.2f} to {100 * first['high']:+.2f})"
-    assert said in " ".join(README.read_text().split())
+SAID = re.compile(r"[+-]\d+\.\d\d points \(95 % interval [+-]\d+\.\d\d to [+-]\d+\.\d\d\)")
+"""How differences are written."""
+
+
+def sentence(row: Mapping[str, float]) -> str:
+    return f"{100 * row['mean']:+.2f} points (95 % interval {100 * row['low']:+.2f} to {100 * row['high']:+.2f})"
+
+
+def faults(text: str, tables: Sequence[pd.DataFrame], primary: Sequence[pd.DataFrame]) -> list[str]:
+    """Return differences that a text has and no table, and results that come first in a table and it has not."""
+    said = SAID.findall(" ".join(text.split()))
+    known = {sentence(row) for found in tables for row in found.to_dict("records")}
+    wanted = [sentence(found.iloc[0]) for found in primary]
+    return [one for one in said if one not in known] + [one for one in wanted if one not in said]
+
+
+def test_the_readme_has_the_primary_result_of_the_default_study_and_no_other_than_what_ships() -> None:
+    default = find_study(DEFAULT_STUDY).validations()[-1:]
+    tables, primary = ([Stored(run).differences for run in runs] for runs in (SHIPPED, default))
+    assert faults(README.read_text(), tables, primary) == []
+
+
+def test_a_readme_with_another_result_or_none_is_noticed(tiny: RunDir) -> None:
+    table = Stored(tiny).differences
+    said = sentence(table.iloc[0])
+    assert said in Stored(tiny).summary["verdict"]
+    true = "It gains " + said.replace(" (95", "\n(95") + "."
+    changed = dict(table.iloc[0]) | {"high": table.iloc[0]["high"] + 0.0002}
+    assert faults(true, [table], [table]) == []
+    assert faults(true, [], []) == [said]
+    assert faults(true.replace(said[-6:], sentence(changed)[-6:]), [table], [table]) == [sentence(changed), said]
+    assert faults("It gains.", [table], [table]) == [said]

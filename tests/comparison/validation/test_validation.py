@@ -13,15 +13,17 @@ from gpscale import rules
 from gpscale.comparison.rule_picks import ground_of
 from gpscale.comparison.validation import Validation
 from gpscale.comparison.validation.evidence import LEVEL
+from gpscale.comparison.validation.version import Version
 from gpscale.errors import RunDirError
+from gpscale.execution import Job
 from gpscale.pareto import hypervolume
 from gpscale.report.card import card
 from gpscale.report.validation_card import validation_card
 from gpscale.run_dir import RunDir, find_study
 from gpscale.study import Study
-from gpscale.training.test_hits import TEST_HITS_FILE
-from gpscale.trial import FailureReason
-from tests.comparison.instant import Scored
+from gpscale.training.test_hits import TEST_HITS_FILE, write_test_hits
+from gpscale.trial import FailureReason, TrialRecord, architecture_key
+from tests.comparison.instant import TEST_IMAGES, Scored
 from tests.comparison.validation.validating import ARMS, SHARES, validate
 
 
@@ -127,11 +129,9 @@ def test_the_area_under_a_rule_s_curve_is_of_budgets_that_all_rules_have(study: 
     assert "at the budgets that all have: 0.4, 0.8;" in validation_card(found)
 
 
-def test_picks_beyond_the_pareto_set_are_marked_and_what_is_built_is_shown(study: RunDir) -> None:
+def test_picks_beyond_what_the_rule_was_fitted_to_are_marked_and_what_is_built_is_shown(study: RunDir) -> None:
     rule = json.loads(study.rule_file.read_text())
-    inside = [place for place, c in enumerate(rule["points_c"]) if c < 0.7]
-    for name in ("points_c", "points_factors"):
-        rule[name] = [rule[name][place] for place in inside]
+    rule["fitted_range"][1] = 0.7
     study.rule_file.write_text(json.dumps(rule))
     found = validate(study)
     rows = found.table[found.table["rule"] == "rule"]
@@ -174,25 +174,82 @@ def test_the_rule_of_another_study_is_tried_and_what_it_loses_is_said(study: Run
 
 def test_one_seed_is_no_evidence(study: RunDir) -> None:
     found = validate(study, seeds=1)
-    assert found.verdict.startswith("One seed says nothing of chance: ")
+    assert found.verdict.startswith("One seed says nothing of chance: the rule less width only ")
     assert found.verdict.endswith(" points of test top-1 over 2 budgets, 2 pairs of trainings, without an interval.")
     assert found.summary()["primary"]["verdict"] == ""
     assert (found.differences["verdict"] == "").all()
     assert found.differences["low"].isna().all()
-    assert "One seed: chance was not measured." in validation_card(found)
+    page = validation_card(found)
+    assert "One seed: chance was not measured." in page
+    assert page.count("| one seed |") == len(found.differences)
+
+
+def fail(found: Validation, rule: str) -> Validation:
+    """Return a validation in which one training of a rule has failed."""
+    record = found.run.record(found.trainings.loc[found.trainings["rule"] == rule, "trial"].iloc[0])
+    assert record is not None
+    found.run.write_record(dataclasses.replace(record, result=None, failure=FailureReason.DIVERGED, detail="made"))
+    return Validation(found.run)
+
+
+class OursWins(Scored):
+    """Ends a training at once; what was picked for the rule gets nearly all images right, the others few."""
+
+    def __init__(self, study: RunDir) -> None:
+        super().__init__()
+        self.study = study
+
+    def _record(self, job: Job) -> TrialRecord:
+        record = super()._record(job)
+        assert record.result is not None
+        version = Version.read(self.study.validation(1))
+        ours = architecture_key(record.trial.architecture) in version.built_by("rule").values()
+        hits = np.random.default_rng(record.trial.seed).random(TEST_IMAGES) < (0.95 if ours else 0.2)
+        write_test_hits(RunDir(job.directory).trial(record.id), hits, hits)
+        top1 = float(hits.mean())
+        return dataclasses.replace(record, result=dataclasses.replace(record.result, test_top1=top1, test_top5=top1))
 
 
 def test_a_failed_training_of_ours_leaves_a_victory_unsettled_and_says_what_is_missing(study: RunDir) -> None:
-    whole = validate(study, Scored(), seeds=4)
+    whole = validate(study, OursWins(study), seeds=4)
+    assert whole.verdict.startswith("The rule beats width only: ")
     assert f"over 2 budgets, {whole.primary.trainings} pairs" in whole.verdict
-    row = whole.trainings[whole.trainings["rule"] == "rule"].iloc[0]
-    record = whole.run.record(row["trial"])
-    assert record is not None
-    whole.run.write_record(dataclasses.replace(record, result=None, failure=FailureReason.DIVERGED, detail="made"))
-    found = Validation(whole.run)
+    found = fail(whole, "rule")
+    assert found.primary.verdict == "better"
+    assert found.verdict.startswith("Not settled, because 1 of the rule's trainings failed: ")
     assert "7 of 8 pairs of trainings" in found.verdict
-    settled = {"better": "Not settled, because 1 of the rule's trainings failed"}
-    assert found.verdict.startswith(settled.get(found.primary.verdict, ("The rule", "Width")))
+
+
+def test_a_budget_with_one_pair_alone_is_not_called_one_seed_and_what_failed_is_said(study: RunDir) -> None:
+    found = fail(validate(study, seeds=2, transfer=find_study("quickstart")), "rule")
+    assert found.verdict.startswith("A budget has one pair alone, which says nothing of chance: the rule less width")
+    assert found.verdict.endswith(
+        " over 2 budgets, 3 of 4 pairs of trainings, without an interval; failed trainings: 1 of the rule."
+    )
+    assert "is not judged. A budget has one pair alone" in found.transfer_verdict
+    assert found.summary()["primary"]["verdict"] == ""
+    page = validation_card(found)
+    assert "| a budget has one pair alone |" in page
+    assert "ne seed" not in found.verdict + found.transfer_verdict + page
+
+
+def test_what_the_result_is_by_seed_is_said_beside_it(study: RunDir) -> None:
+    found = validate(study)
+    assert found.primary is not None
+    ends = f"{100 * found.primary.low_by_seed:+.2f} to {100 * found.primary.high_by_seed:+.2f}"
+    assert ends in found.note_on_seeds
+    said = dataclasses.replace(found.primary, low=0.01, high=0.03, low_by_seed=-0.01, high_by_seed=0.05)
+    found.__dict__["primary"] = said
+    assert found.note_on_seeds.endswith("it is -1.00 to +5.00, by which it would be 'tie'.")
+    again = Validation(found.run)
+    page = validation_card(again)
+    for place in (page, card(Study(study)), json.dumps(again.summary())):
+        assert again.note_on_seeds in place
+    assert f"| {ends} |" in page
+    assert "takes the luck of a seed as independent between budgets" in page
+    table = pd.read_csv(found.run.path / "differences.csv")
+    assert (table["low_by_seed"].notna() == (table["budget"] == 0)).all()
+    assert fail(again, "rule").note_on_seeds == ""
 
 
 def test_a_verdict_of_several_comparisons_is_of_the_corrected_p_value(study: RunDir) -> None:

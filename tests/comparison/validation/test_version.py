@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -72,9 +73,46 @@ def test_a_new_version_of_an_unchanged_fit_is_refused_for_it_would_draw_until_it
         with pytest.raises(RunDirError, match="what a fit builds meets the test images once"):
             validate(study, new=True, **options)
     assert [run.name for run in study.validations()] == ["1"]
-    # other picks of it are another matter
-    assert validate(study, new=True, names=("surface", "tinynet")).run.name == "2"
+    # nor with the rule of another study, nor with rules to which ours could be added later
+    for options in ({"transfer": find_study("quickstart")}, {"names": ("surface", "tinynet")}, {"shares": (0.6,)}):
+        with pytest.raises(RunDirError, match="has the same fit"):
+            validate(study, new=True, **options)
+    assert [run.name for run in study.validations()] == ["1"]
     assert Validation(first.run).version == first.version
+
+
+def refit(study: RunDir, bootstrap: int) -> None:
+    """Give a study another fit of the same trials, whose rule builds the same."""
+    text = study.sweep_file.read_text()
+    study.sweep_file.write_text(re.sub(r"bootstrap: \d+", f"bootstrap: {bootstrap}", text))
+    fit_run(study, figures=False)
+
+
+def test_another_fit_that_builds_the_same_is_no_new_version(study: RunDir) -> None:
+    first = validate(study)
+    refit(study, 6)
+    assert study.fingerprint != first.version.study
+    for options in ({}, {"shares": (0.4, 0.6)}, {"shares": (0.40001, 0.80001)}, {"transfer": find_study("quickstart")}):
+        with pytest.raises(RunDirError, match=r"has the same picks of rule at 0\.4.*Leave --new out"):
+            validate(study, new=True, **options)
+    assert [run.name for run in study.validations()] == ["1"]
+    # at other budgets it builds what no image has met; what has met them cannot be added
+    with pytest.raises(KeyboardInterrupt):
+        validate(study, Scored(dies_after=0), new=True, shares=(0.6,), names=("width", "random"))
+    with pytest.raises(RunDirError, match=r"has the same picks of rule at 0\.4, 0\.8\. Leave out"):
+        validate(study)
+    second = validate(study, shares=(0.6,))
+    assert (second.run.name, second.version.shares) == ("2", (0.6,))
+
+
+def test_the_rule_of_another_study_is_added_to_the_version_that_is_there(study: RunDir) -> None:
+    first = validate(study)
+    more = validate(study, transfer=find_study("quickstart"))
+    assert more.run.path == first.run.path
+    assert more.version.added == "rules transferred"
+    assert (more.primary, more.verdict) == (first.primary, first.verdict)
+    assert more.transfer is not None
+    assert more.transfer.trainings == 6
 
 
 def test_what_is_added_after_results_were_seen_is_said_and_decides_nothing(study: RunDir) -> None:
@@ -136,13 +174,13 @@ def test_a_version_tries_the_rule_of_one_other_study_which_need_not_be_named_aga
     again = Scored()
     assert validate(study, again).version == first.version
     assert again.jobs == []
-    with pytest.raises(RunDirError, match="tries the rule of one other study"):
+    with pytest.raises(RunDirError, match=r"tries the rule of one other study.*Leave --transfer out"):
         validate(study, transfer=find_study("cifar10"))
     with pytest.raises(FitError, match="Name it with --transfer"):
         validate(study, shares=(*SHARES, 0.6))
     assert validate(study, shares=(*SHARES, 0.6), transfer=find_study("quickstart")).version.shares == (0.4, 0.6, 0.8)
-    # with another transfer the same fit may begin anew
-    assert validate(study, new=True, transfer=find_study("cifar10")).version.transfer["name"] == "cifar10"
+    with pytest.raises(RunDirError, match="has the same fit"):
+        validate(study, new=True, transfer=find_study("cifar10"))
 
 
 def test_a_transfer_without_another_study_is_refused(study: RunDir) -> None:
@@ -169,11 +207,12 @@ def test_bad_input_is_refused_before_any_work(
 
 
 def test_a_budget_that_nothing_can_be_built_for_is_refused_and_not_kept(study: RunDir) -> None:
-    with pytest.raises(BudgetError, match=r"Got 0\.001"):
+    said = r"^--budgets must lie in c 0\.\d{3} to 1\.\d{3}, the span of the finished trials\. Got 0\.001\. Choose one"
+    with pytest.raises(BudgetError, match=said):
         validate(study, shares=(0.001, 0.4))
     assert study.validations() == []
     whole = validate(study)
-    with pytest.raises(BudgetError, match="Leave it out"):
+    with pytest.raises(BudgetError, match=said):
         validate(study, shares=(*SHARES, 0.001))
     assert Validation(whole.run).version == whole.version
 
