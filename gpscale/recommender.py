@@ -285,7 +285,7 @@ def recommend(
         raise UnitError(f"num_classes must be at least 1. Got {num_classes}. Leave it out for the study's own.")
     fitted = load_study(find_study(study))
     classes = fitted.num_classes if num_classes is None else num_classes
-    text = macs.strip() if isinstance(macs, str) else str(budget)
+    text = macs.strip() if isinstance(macs, str) else budget
     asked = _Asked(budget, text, classes, {"study": study and os.fspath(study), "num_classes": num_classes})
     chosen = _choose_base(fitted, asked, base)
     space = fitted.space(chosen, classes)
@@ -331,14 +331,14 @@ class _Asked:
     """A budget, the classes to count with, and the options that a call with another budget or base must repeat."""
 
     budget: int
-    text: str
+    text: str | int
     num_classes: int
     options: Mapping[str, Any]
 
     def c(self, base: Base) -> float:
         return self.budget / _macs(base, self.num_classes)
 
-    def call(self, macs: str, **more: str) -> str:
+    def call(self, macs: str | int, **more: str) -> str:
         options = {"macs": macs, **more, **self.options}
         arguments = ", ".join(f"{name}={json.dumps(value)}" for name, value in options.items() if value is not None)
         return f"gpscale.recommend({arguments})"

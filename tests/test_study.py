@@ -81,6 +81,24 @@ def test_the_columns_and_types_do_not_depend_on_what_has_ended(
     assert len(study.finished) == 0
 
 
+def test_what_is_fitted_says_in_one_line_what_it_is(fitted: Study) -> None:
+    surface = fitted.joint_surface()
+    profile = surface.profile("width", fitted.finished[list(surface.names)].to_numpy())
+    said = {
+        fitted.rule: "GPRule(c 0.2",
+        fitted.diagnostics: "Diagnostics(The top-1 surface knows more than MACs do",
+        surface: "Surface(top1 over resolution, ir_depth, vit_depth, width; 38 observations)",
+        fitted.surface("width", size=7): "SurfaceLine(slice of the joint top1 surface over width",
+        fitted.surface("width", "resolution", size=7): "SurfaceGrid(slice of the joint top1 surface over width and",
+        profile: "SurfaceProfile(best top1 of 38 architectures at each width",
+    }
+    for fit, start in said.items():
+        assert str(fit) == repr(fit)
+        assert repr(fit).startswith(start)
+        assert len(repr(fit)) < 200
+        assert "\n" not in repr(fit)
+
+
 def test_the_base_is_counted_with_the_classes_of_the_images(fitted: Study) -> None:
     assert fitted.base.name == BASE
     assert fitted.num_classes == 10
@@ -198,7 +216,7 @@ def test_a_summary_beyond_the_range_says_so_in_place_of_a_recommendation(fitted:
     summary = fitted.summary([0.05, 0.5, 3.0])
     assert [row["c"] for row in summary["rule"]] == [0.5]
     assert ["error" in row for row in summary["recommendations"]] == [True, False, True]
-    assert "c=3.00" in summary["recommendations"][2]["error"]
+    assert "is c=3 of base" in summary["recommendations"][2]["error"]
 
 
 def test_a_summary_holds_a_budget_that_no_architecture_of_the_space_fits(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
-import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -16,15 +15,14 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import MaxNLocator
 
 from gpscale.explore.controls import choose_factor, choose_outcome, hold_factor
-from gpscale.explore.costs import Costs
 from gpscale.explore.live import LiveFigure
-from gpscale.explore.marks import box, fading, held_text, keep_title, title, trial_crosses
+from gpscale.explore.marks import box, held_text, keep_title, title
 from gpscale.explore.panel import Panel
 from gpscale.factors import FACTOR_NAMES
-from gpscale.plotting.iso_macs import SHARES
+from gpscale.plotting.equal_macs import Costs, equal_macs
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, percent
-from gpscale.plotting.look import GREEN, INK, SMALL, caption, dress, halo, new_figure, root, style
-from gpscale.plotting.slices import choose_names, held, varying_names
+from gpscale.plotting.look import GREEN, INK, SMALL, caption, dress, halo, new_figure, style
+from gpscale.plotting.slices import choose_names, fading, held, trial_crosses, varying_names
 from gpscale.study import Study
 from gpscale.surrogate.surface import Surface
 from gpscale.surrogate.views import SurfaceGrid
@@ -34,19 +32,6 @@ SIZE = 60
 
 _LEVELS = 14
 _HEIGHT = 3.0
-
-_RAY = 0.8
-"""How steeply the labels of lines of equal MACs climb; less than the way from the corner to the base."""
-
-_COST_CROSS = 1.0
-"""How far from that ray a label goes to hide one cross less, as a share of the panel's height."""
-
-_LABEL_WIDTH = 32.0
-_REACH = (_LABEL_WIDTH / 2 + 3.0, 7.0)
-"""Half the width and height of a label with half a cross, in points."""
-
-_EDGE = 0.1
-"""Labels nearer to the left edge than this share of the panel would cross it."""
 
 
 def contours(study: Study, factors: tuple[str, str] | None = None) -> Panel:
@@ -136,7 +121,7 @@ class _Contours:
         for field, values in ((mean, grid.mean), (std, grid.std)):
             yield field.fill(grid, values)
             if self._costs:
-                yield from _equal_macs(field.ax, grid, self._costs)
+                yield from equal_macs(field.ax, grid, self._costs)
             for color, width in ((INK, 2.0), ("white", 0.9)):
                 yield trial_crosses(field.ax, grid.observations, fading(surface, grid.fixed), color, width)
         yield title(mean.ax, held_text(grid.fixed))
@@ -166,44 +151,6 @@ class _Field:
     def fill(self, grid: SurfaceGrid, values: FloatArray) -> Artist:
         """Return the filled contours."""
         return self.ax.contourf(grid.x, grid.y, values * PERCENT, levels=self._levels, cmap=self._colors, extend="both")
-
-
-def _equal_macs(ax: Axes, grid: SurfaceGrid, costs: Costs) -> Iterator[Artist]:
-    x, y = (costs.levels[name] for name in grid.names)
-    lines = ax.contour(x, y, costs.over(grid.names, grid.fixed), levels=SHARES, colors="white", linewidths=0.9)
-    yield lines
-    low, span = np.array([grid.x[0], grid.y[0]]), np.array([np.ptp(grid.x), np.ptp(grid.y)])
-    for share, path in zip(SHARES, lines.get_paths(), strict=True):
-        across, up = ((np.asarray(path.vertices, dtype=float) - low) / span).T
-        seen = np.flatnonzero((across > 0) & (across < 1) & (up > 0) & (up < 1))
-        if not len(seen):
-            continue
-        # where the lines cross one ray, their labels stand apart; a cross is not hidden where another place is as good
-        places = (low + span * np.column_stack([across, up]))[seen]
-        centred = across > _EDGE
-        hidden = _hidden(ax, places, centred[seen], grid.observations)
-        at = seen[(np.abs(up - _RAY * across)[seen] + _COST_CROSS * hidden).argmin()]
-        place = low + span * (across[at], up[at])
-        text = ax.text(float(place[0]), float(place[1]), f"$c$ = {share:g}", color="white", fontsize=SMALL)
-        text.set(ha="center" if centred[at] else "left", va="center", path_effects=halo(1.6, INK))
-        yield text
-
-
-def _hidden(ax: Axes, places: FloatArray, centred: npt.NDArray[np.bool_], marks: FloatArray) -> npt.NDArray[np.int64]:
-    """Return how many marks a label of equal MACs hides at each place; (m,) int64.
-
-    Args:
-        ax: Where.
-        places: Where it may stand, (m, 2) float64, data coordinates.
-        centred: Whether it then stands around the place, (m,) bool, or right of it.
-        marks: (n, 2) float64, data coordinates.
-    """
-    point = root(ax).dpi / 72
-    at, others = (ax.transData.transform(points) / point for points in (places, marks))
-    at[~centred, 0] += _LABEL_WIDTH / 2
-    near = np.abs(at[:, None] - others[None]) < _REACH
-    hidden: npt.NDArray[np.int64] = near.all(axis=2).sum(axis=1)
-    return hidden
 
 
 def _best_and_base(ax: Axes, grid: SurfaceGrid) -> Iterator[Artist]:

@@ -8,10 +8,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting.base import Columns, StudyLike, is_base
+from gpscale.plotting.equal_macs import Costs
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, FloatArray, Label, along, percent, place_labels
 from gpscale.plotting.look import (
     BLUE,
+    FAINT,
     GREEN,
     INK,
     LINE,
@@ -25,7 +28,7 @@ from gpscale.plotting.look import (
     root,
     style,
 )
-from gpscale.plotting.slices import choose_names, describe, held
+from gpscale.plotting.slices import choose_names, describe, fading, held, trial_crosses, unusable
 from gpscale.surrogate.surface import Fixed
 from gpscale.surrogate.views import SurfaceLine
 from gpscale.trial import OUTCOMES, check_outcome
@@ -35,6 +38,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 _HEIGHTS: dict[Columns, float] = {1: 4.4, 2: 2.7}
 _ACROSS: dict[Columns, int] = {1: 1, 2: 2}
+
+_NO_COSTLIER = 1.03
+"""MACs up to so many times those of the base count as no more than those."""
 
 
 def line_data(
@@ -50,9 +56,11 @@ def line_data(
 
     Returns:
         One row an `outcome` and a point of the surface (`kind` = `"surface"`) or a trial (`"trial"`): the factor under
-        its own name, `value` (posterior mean or measured accuracy, a fraction), `low` and `high` (95 % band of the
-        surface), `training_low` and `training_high` (of one new training); of a trial, `base` (is the base model) and
-        `better` (measured above the base).
+        its own name, `c` (MACs over the base's; of the surface between the architectures of the study's space, NaN
+        where the sweep held MACs), `value` (posterior mean or measured accuracy, a fraction), `low` and `high` (95 %
+        band of the surface), `training_low` and `training_high` (of one new training); of a trial, `base` (is the base
+        model), `better` (measured above the base, with at most 1.03 times its MACs) and `strength` (1 on the line, less
+        the farther its other factors are from where the line holds them).
 
     Raises:
         FitError: The factor is none of the surface, or did not vary.
@@ -77,6 +85,8 @@ def plot_line(
     fixed: Fixed | None = None,
 ) -> Figure:
     """Draw accuracy along one factor: mean, 95 % bands, trials better and worse than the base in two colours.
+
+    Trials are fainter the farther they are from the line; a c that no trial has is shaded.
 
     Args:
         study: A fitted study.
@@ -105,12 +115,17 @@ def plot_line(
     with style():
         figure = figure or new_figure(columns, _HEIGHTS[columns] * (rows / 2 if columns == 1 else 1))
         seen = describe(study, surface, line.label, line.fixed)
-        caption(figure, f"{seen}; 95 % bands: dark, surface; light, one new training")
+        told = f"{seen}; 95 % bands: dark, surface; light, one new training"
+        if _unmeasured(study, table).any():
+            low, high = study.facts["c_range"]
+            told += f"; grey: $c$ beyond the trials' {low:.2f} to {high:.2f}"
+        caption(figure, told + unusable(study, outcomes))
         panels = figure.subplots(rows, across, squeeze=False).ravel()
         for ax, name in zip(panels, outcomes, strict=True):
             ax.set_xlabel(f"{FACTOR_LABELS[line.name]} (base = 1)")
             ax.set_ylabel(f"{OUTCOME_LABELS[name]} (%)")
             _draw(ax, table[table["outcome"] == name], line.name)
+            _shade(ax, line.x, _unmeasured(study, table[table["outcome"] == name]))
         for ax, name in zip(panels, outcomes, strict=True):
             _label(ax, table[table["outcome"] == name], line.name)
         return root(figure)
@@ -124,10 +139,15 @@ def _outcomes(study: StudyLike, outcome: str | None) -> list[str]:
 
 def _table(study: StudyLike, factor: str | None, outcome: str, fixed: Fixed | None) -> pd.DataFrame:
     line = _cut(study, factor, outcome, fixed)
+    surface = study.joint_surface(outcome)
+    c: FloatArray = np.full(len(line.x), np.nan)
+    if surface.names == FACTOR_NAMES:
+        c = Costs(study.space).at(line.fixed, **{line.name: line.x})
     columns = {
         "outcome": outcome,
         "kind": "surface",
         line.name: line.x,
+        "c": c,
         "value": line.mean,
         "low": line.mean - Z95 * line.std,
         "high": line.mean + Z95 * line.std,
@@ -135,12 +155,28 @@ def _table(study: StudyLike, factor: str | None, outcome: str, fixed: Fixed | No
         "training_high": line.mean + Z95 * line.observation_std,
         "base": False,
         "better": False,
+        "strength": np.nan,
     }
     finished = study.finished
     base = is_base(finished)
-    trials = {"outcome": outcome, "kind": "trial", line.name: finished[line.name], "value": finished[outcome]}
-    trials |= {"base": base, "better": finished[outcome] > finished.loc[base, outcome].mean()}
+    trials = {"outcome": outcome, "kind": "trial", line.name: finished[line.name], "c": finished["c"]}
+    better = (finished[outcome] > finished.loc[base, outcome].mean()) & (finished["c"] <= _NO_COSTLIER)
+    strength = finished["id"].map(dict(zip(study.facts["surface_ids"], fading(surface, line.fixed), strict=True)))
+    trials |= {"value": finished[outcome], "base": base, "better": better, "strength": strength}
     return pd.concat([pd.DataFrame(columns), pd.DataFrame(trials)], ignore_index=True)
+
+
+def _unmeasured(study: StudyLike, table: pd.DataFrame) -> BoolArray:
+    """Tell which points of the surface have a c that no trial has; none where the sweep held MACs."""
+    low, high = study.facts["c_range"]
+    c: FloatArray = table.loc[table["kind"] == "surface", "c"].to_numpy(dtype=float)
+    beyond: BoolArray = (c < low / _NO_COSTLIER) | (c > high * _NO_COSTLIER)
+    return beyond
+
+
+def _shade(ax: Axes, x: FloatArray, where: BoolArray) -> None:
+    """Shade the parts of a panel over `x` that are told, over its whole height."""
+    ax.fill_between(x, 0, 1, where=where.tolist(), transform=ax.get_xaxis_transform(), fc=FAINT, alpha=0.3, lw=0)
 
 
 def _cut(study: StudyLike, factor: str | None, outcome: str, fixed: Fixed | None) -> SurfaceLine:
@@ -160,19 +196,26 @@ def _draw(ax: Axes, table: pd.DataFrame, name: str) -> None:
     ax.fill_between(x, low, high, color=BLUE, alpha=0.25, lw=0)
     ax.plot(x, mean, color=BLUE, lw=LINE)
     points = _points(trials, name)
-    for rows, color, _ in _groups(trials):
-        ax.plot(*points[rows].T, "x", ms=4, mew=1.0, color=color, zorder=3, **UNCUT)
+    for rows, color in _groups(trials):
+        crosses = trial_crosses(ax, points[rows], trials.loc[rows, "strength"].to_numpy(), color)
+        crosses.set_zorder(3.1 if color == RED else 3)
     base = points[trials["base"].to_numpy()]
-    ax.plot(*base.T, "^", ms=6.5, mfc=GREEN, mec="white", mew=0.6, zorder=4, **UNCUT)
+    # a cross at the same place is seen before it
+    ax.plot(*base.T, "^", ms=6.5, mfc=GREEN, mec="white", mew=0.6, zorder=2.9, **UNCUT)
     limit_accuracies(ax)
 
 
-def _groups(trials: pd.DataFrame) -> list[tuple[BoolArray, str, str]]:
-    """Return rows, colour and text of the trials that are not the base."""
+def _groups(trials: pd.DataFrame) -> list[tuple[BoolArray, str]]:
+    """Return rows and colour of the trials that are not the base, better ones first."""
     base, better = trials["base"].to_numpy(dtype=bool), trials["better"].to_numpy(dtype=bool)
-    if base.any():
-        return [(better, RED, "better than base"), (~better & ~base, INK, "not better")]
-    return [(~base, INK, "trials")]
+    return [(better, RED), (~better & ~base, INK)]
+
+
+def _texts(line: pd.DataFrame, trials: pd.DataFrame) -> tuple[str, str]:
+    """Return what the two groups are called; of a slice, where most trials are far away, the second is not named."""
+    if not trials["base"].any():
+        return "", "trials"
+    return ("better than base", "not better") if line["c"].isna().all() else ("better, no costlier", "")
 
 
 def _points(trials: pd.DataFrame, name: str) -> FloatArray:
@@ -183,7 +226,11 @@ def _label(ax: Axes, table: pd.DataFrame, name: str) -> None:
     line, trials = table[table["kind"] == "surface"], table[table["kind"] == "trial"]
     points = _points(trials, name)
     labels = [Label("base", points[trials["base"].to_numpy(dtype=bool)], GREEN)]
-    labels += [Label(text, points[rows], color) for rows, color, text in _groups(trials)]
+    strength = trials["strength"].to_numpy()
+    for (rows, color), text in zip(_groups(trials), _texts(line, trials), strict=True):
+        if text and rows.any():
+            # a label stands beside a mark that can be seen
+            labels.append(Label(text, points[rows & (strength >= 0.5 * strength[rows].max())], color))
     root(ax).draw_without_rendering()
     marks = np.concatenate([points, along(ax, line[name], percent(line["value"]))])
     place_labels(ax, [label for label in labels if len(label.anchors)], marks)

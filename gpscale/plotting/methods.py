@@ -20,7 +20,7 @@ class PlotMethods:
     """
 
     def plot_front(self: StudyLike, **options: Any) -> Figure:
-        """Draw top-1 against MACs: all trials, the front, the Pareto set, the base, and the width knob alone."""
+        """Draw top-1 against MACs: all trials, their front, the base, what the rule builds, and width alone."""
         return plotting.plot_front(self, **options)
 
     def plot_rule(self: StudyLike, **options: Any) -> Figure:

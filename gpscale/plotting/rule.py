@@ -28,8 +28,8 @@ from gpscale.plotting.look import (
 _HEIGHTS: dict[Columns, float] = {1: 3.4, 2: 2.2}
 _PANELS: dict[Columns, tuple[int, int]] = {1: (2, 2), 2: (1, 4)}
 _ROWS = 200
-_LARGEST = 4.0
-"""Bands that go further than this from 1, either way, leave the panel."""
+_VISIBLE = 0.04
+"""Least part of a panel, as a share of its width, on which dashes can be told from a line."""
 
 
 def rule_data(study: StudyLike) -> pd.DataFrame:
@@ -85,17 +85,23 @@ def plot_rule(study: StudyLike, figure: Figure | SubFigure | None = None, column
     """
     check_columns(columns)
     table, rule = rule_data(study), study.rule
-    beyond = "; dashed: extrapolated" if table["extrapolated"].any() else ""
+    ends = {name: (levels.factors.min(), levels.factors.max()) for name, levels in study.space.levels.items()}
+    seen = {name: _limits(table[table["factor"] == name], ends[name]) for name in FACTOR_NAMES}
+    told = f"95 % band, within the search space: {rule.band_from}"
+    if any(low < end < high for name, (low, high) in seen.items() for end in ends[name]):
+        told += "; dotted: where the space ends"
+    if _extrapolates_visibly(table):
+        told += "; dashed: extrapolated"
     with style():
         figure = figure or new_figure(columns, _HEIGHTS[columns])
         caption(
             figure,
-            f"{study.name}: rule fitted to {rule.follows}; 95 % band: {rule.band_from}{beyond}",
+            f"{study.name}: rule fitted to {rule.follows}; {told}",
         )
         rows, across = _PANELS[columns]
         panels = figure.subplots(rows, across, squeeze=False)
         for ax, name in zip(panels.flat, FACTOR_NAMES, strict=True):
-            _draw(ax, table[table["factor"] == name])
+            _draw(ax, table[table["factor"] == name], ends[name], seen[name])
             ax.set_title(FACTOR_LABELS[name])
         for ax in panels[-1]:
             ax.set_xlabel("MACs (M)")
@@ -104,14 +110,17 @@ def plot_rule(study: StudyLike, figure: Figure | SubFigure | None = None, column
         return root(figure)
 
 
-def _draw(ax: Axes, table: pd.DataFrame) -> None:
+def _draw(ax: Axes, table: pd.DataFrame, ends: tuple[float, float], limits: tuple[float, float]) -> None:
     dress(ax)
     rule, points = table[table["kind"] == "rule"], table[table["kind"] == "point"]
     macs, beyond = rule["macs"].to_numpy() / MILLION, rule["extrapolated"].to_numpy()
     log_x(ax, macs[0] / 1.05, macs[-1] * 1.05, few=True)
-    log_y(ax, *_limits(table))
+    log_y(ax, *limits)
     ax.axhline(1.0, color=MUTED, lw=0.6, zorder=1)
-    low, high, value = (rule[column].to_numpy() for column in ("low", "high", "value"))
+    for end in ends:
+        ax.axhline(end, color=MUTED, lw=0.8, ls=":", zorder=1)
+    low, high = (np.clip(rule[column].to_numpy(), *ends) for column in ("low", "high"))
+    value = rule["value"].to_numpy()
     first, last = np.flatnonzero(~beyond)[[0, -1]]
     for part, inside in ((slice(0, first + 1), False), (slice(first, last + 1), True), (slice(last, None), False)):
         ax.fill_between(macs[part], low[part], high[part], color=BLUE, alpha=0.25 if inside else 0.1, lw=0)
@@ -119,9 +128,22 @@ def _draw(ax: Axes, table: pd.DataFrame) -> None:
     ax.plot(points["macs"] / MILLION, points["value"], "o", ms=3.6, mfc=INK, mec="white", mew=0.4, zorder=3)
 
 
-def _limits(table: pd.DataFrame) -> tuple[float, float]:
-    """Return limits that hold all points, the rule, its band where it is not extrapolated, and 1."""
+def _limits(table: pd.DataFrame, ends: tuple[float, float]) -> tuple[float, float]:
+    """Return limits that hold all points, the rule, its band where it is not extrapolated and the space has it, and 1.
+
+    Args:
+        table: Rows of one factor.
+        ends: Lowest and highest value of that factor in the space.
+    """
     inside = table[~table["extrapolated"]]
-    low = min(max(inside["low"].min(), 1 / _LARGEST), table["value"].min(), 1.0)
-    high = max(min(inside["high"].max(), _LARGEST), table["value"].max(), 1.0)
+    low = min(max(inside["low"].min(), ends[0]), table["value"].min(), 1.0)
+    high = max(min(inside["high"].max(), ends[1]), table["value"].max(), 1.0)
     return low / 1.08, high * 1.08
+
+
+def _extrapolates_visibly(table: pd.DataFrame) -> bool:
+    """Tell whether the extrapolated part of the rule is long enough to be seen dashed."""
+    macs = np.log(table.loc[table["kind"] == "rule", "macs"])
+    fitted = macs[~table["extrapolated"]]
+    beyond = max(fitted.min() - macs.min(), macs.max() - fitted.max())
+    return bool(beyond > _VISIBLE * np.ptp(macs))

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba_array
 
 from gpscale.errors import FitError
-from gpscale.factors import FACTOR_NAMES, FACTOR_SYMBOLS, check_factor_name
+from gpscale.factors import FACTOR_NAMES, check_factor_name
 from gpscale.plotting.base import StudyLike
-from gpscale.plotting.labels import OUTCOME_LABELS
+from gpscale.plotting.labels import OUTCOME_LABELS, FloatArray
+from gpscale.plotting.look import UNCUT
 from gpscale.surrogate.surface import Surface
 from gpscale.units import format_macs
+
+_USABLE = 3.0
+"""Largest factor of a recalibration after which intervals still say something."""
+
+_NEAR = 0.25
+"""Distance from a slice, as a share of a factor's observed span, at which a mark has lost 40 % of its strength."""
+
+_FAINTEST = 0.15
 
 PREFERRED = ("resolution", "width", "vit_depth", "ir_depth")
 """Factors of a view that nobody chose."""
@@ -67,5 +81,52 @@ def describe(study: StudyLike, surface: Surface, label: str, fixed: Mapping[str,
     if len(surface.names) < len(FACTOR_NAMES):
         low, high = (format_macs(macs) for macs in study.finished["macs"].agg(["min", "max"]))
         label = f"{label.removesuffix('; MACs vary')} at fixed MACs ({low} to {high})"
-    anywhere = f" of any {', '.join(FACTOR_SYMBOLS[name] for name in fixed)}" if fixed else ""
-    return f"{study.name}, {len(surface.values)} trials: {label}; crosses: trials{anywhere}"
+    fainter = ", fainter the farther they are from the slice" if fixed else ""
+    return f"{study.name}, {len(surface.values)} trials: {label}; crosses: trials{fainter}"
+
+
+def unusable(study: StudyLike, outcomes: Sequence[str]) -> str:
+    """Return what a caption adds where intervals had to be made so much wider that they say nothing; else nothing.
+
+    Args:
+        study: What is drawn.
+        outcomes: `"top1"`, `"top5"` or both: whose intervals are drawn.
+    """
+    factors = {name: study.joint_surface(name).recalibration for name in outcomes}
+    worst = {name: factor for name, factor in factors.items() if factor > _USABLE}
+    if not worst:
+        return ""
+    whose = {name: f"{OUTCOME_LABELS[name]} " if len(outcomes) > 1 else "" for name in worst}
+    return "; intervals unusable: " + ", ".join(f"{whose[name]}recalibrated x {worst[name]:.1f}" for name in worst)
+
+
+def fading(surface: Surface, fixed: Mapping[str, float]) -> FloatArray:
+    """Return how strongly to draw the trials of a surface on one of its slices.
+
+    Args:
+        surface: The surface.
+        fixed: Value of each factor that the slice holds.
+
+    Returns:
+        Opacity of each trial, (n,) float64, in [0.15, 1]; 1 for a trial on the slice.
+    """
+    varies = [name for name in fixed if name not in surface.constant_names]
+    columns = [surface.names.index(name) for name in varies]
+    logs = np.log(surface.observations[:, columns])
+    distance = (logs - np.log([fixed[name] for name in varies])) / np.ptp(logs, axis=0)
+    near: FloatArray = np.exp(-0.5 * np.square(distance / _NEAR).sum(axis=1))
+    return np.maximum(near, _FAINTEST)
+
+
+def trial_crosses(ax: Axes, places: FloatArray, strength: FloatArray, color: str, width: float = 1.0) -> Artist:
+    """Return crosses where trials are, whole also on the edge of the panel.
+
+    Args:
+        ax: Where.
+        places: (n, 2) float64, data coordinates.
+        strength: Opacity of each, (n,) float64, in [0, 1].
+        color: Of all.
+        width: Of their strokes, in points.
+    """
+    colors = to_rgba_array(np.repeat(color, len(places)), strength)
+    return ax.scatter(places[:, 0], places[:, 1], s=14, marker="x", c=colors, linewidths=width, **UNCUT)

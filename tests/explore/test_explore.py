@@ -11,9 +11,10 @@ import pytest
 import gpscale.explore
 from gpscale.errors import FitError, MissingPackageError
 from gpscale.explore import Reason, show
-from gpscale.explore.costs import Costs
-from gpscale.explore.marks import fading, held_text
+from gpscale.explore.marks import held_text
 from gpscale.factors import FACTOR_NAMES
+from gpscale.plotting.equal_macs import Costs
+from gpscale.plotting.slices import fading
 from gpscale.study import Study
 
 

@@ -163,7 +163,7 @@ def test_both_ends_of_the_budget_have_an_answer_on_the_base_of_the_study(end: st
 
 def test_both_parts_of_the_budget_panel_say_what_they_show(budget_drawn: tuple[Figure, list[Artist]]) -> None:
     front, rule = (part.get_suptitle().replace("\n", " ") for part in budget_drawn[0].subfigs)
-    assert "width alone, predicted, with the 95 % band of the surface" in front
+    assert "predicted: what the rule builds (solid), width alone (dashed); bands: 95 % of the surface" in front
     assert "diamond: what to build, predicted, with the 95 % interval of one training" in front
     assert "rule fitted to what the surface expects most of" in rule
 
@@ -181,7 +181,12 @@ def test_the_line_of_a_budget_passes_behind_what_is_written_on_the_front(
 ) -> None:
     drawn = budget_drawn[1]
     labels = [place for place, artist in enumerate(drawn) if isinstance(artist, Text) and artist.axes is drawn[0].axes]
-    assert {drawn[place].get_text() for place in labels} >= {"base", "front", "width only, predicted"}
+    assert {drawn[place].get_text() for place in labels} >= {
+        "base",
+        "front, measured",
+        "rule, predicted",
+        "width only, predicted",
+    }
     assert labels[0] > 1
 
 
@@ -190,7 +195,9 @@ def test_what_is_written_on_the_front_stays_when_a_budget_moves(fitted: Study) -
     (front, *_) = moved(panel)[0].axes
     for macs in (20.0, 15.0):
         panel.controls["macs"].value = macs
-        assert {"base", "front", "width only, predicted"} <= {text.get_text() for text in front.texts}
+        assert {"base", "front, measured", "rule, predicted", "width only, predicted"} <= {
+            text.get_text() for text in front.texts
+        }
         assert not any(text.get_text().startswith("predicted") for text in front.texts)
 
 

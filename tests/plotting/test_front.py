@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from gpscale import rules
 from gpscale.errors import FitError
 from gpscale.factors import FACTOR_NAMES, PAPER_BOUNDS
 from gpscale.plotting import front_data, plot_front
@@ -55,30 +56,62 @@ def test_width_alone_is_predicted_by_the_surface_with_its_band(study: SyntheticS
 
 
 def test_what_is_predicted_is_no_trial_and_no_member_of_the_front(study: SyntheticStudy) -> None:
-    rows = front_data(study).query("kind == 'width_only'")
+    rows = front_data(study).query("kind != 'trial'")
+    assert set(rows["kind"]) == {"rule", "width_only"}
     assert (rows["id"] == "").all()
     assert (rows["rank"] == 0).all()
     assert not rows["survivor"].any()
 
 
-def test_width_alone_is_labelled_as_predicted_and_the_band_explained(study: SyntheticStudy) -> None:
+def test_the_rule_is_predicted_at_what_it_builds_and_never_repeats_an_architecture(study: SyntheticStudy) -> None:
+    rows = front_data(study).query("kind == 'rule'")
+    assert rows["macs"].is_monotonic_increasing
+    assert not rows.duplicated(list(FACTOR_NAMES)).any()
+    found = study.joint_surface().predict(rows[list(FACTOR_NAMES)])
+    np.testing.assert_allclose(rows["top1"], found.mean)
+    np.testing.assert_allclose(rows["high"] - rows["low"], 2 * 1.959963984540054 * found.std)
+    at_most = int(study.rule.c_range[1] * study.base.macs)
+    last = rules.pick(rules.get("rule"), rules.Ground(study.space, gp=study.rule), at_most)
+    assert (rows[list(FACTOR_NAMES)] == last.built.factors).all(axis=1).any()
+
+
+def test_a_study_without_a_rule_has_no_line_of_it(study: SyntheticStudy) -> None:
+    facts = {**study.facts, "rule_missing": "too few points."}
+    bare = dataclasses.replace(study, facts=facts, fitted_rule=None)
+    assert set(front_data(bare)["kind"]) == {"trial", "width_only"}
+    figure = plot_front(bare)
+    assert not any("rule" in text.get_text() for text in figure.axes[0].texts)
+    assert "rule" not in figure.get_suptitle()
+
+
+def test_the_pareto_set_is_marked_only_where_the_rule_follows_it(study: SyntheticStudy) -> None:
+    def labels(drawn: SyntheticStudy) -> str:
+        return " ".join(text.get_text() for text in plot_front(drawn).axes[0].texts)
+
+    assert study.rule.source == "trials"
+    assert f"Pareto set ({len(study.facts['pareto']['survivors'])})" in labels(study)
+    follows_surface = dataclasses.replace(study.rule, source="surface")
+    assert "Pareto" not in labels(dataclasses.replace(study, fitted_rule=follows_surface))
+
+
+def test_both_lines_are_labelled_as_predicted_and_the_bands_explained(study: SyntheticStudy) -> None:
     figure = plot_front(study)
     (ax,) = figure.axes
-    assert "width only, predicted" in {text.get_text() for text in ax.texts}
+    assert {"rule, predicted", "width only, predicted"} < {text.get_text() for text in ax.texts}
     said = figure.get_suptitle().replace("\n", " ")
-    assert "dashed: width alone, predicted, with the 95 % band of the surface" in said
+    assert "predicted: what the rule builds (solid), width alone (dashed); bands: 95 % of the surface" in said
 
 
-def test_the_caption_says_where_the_band_leaves_the_picture(study: SyntheticStudy) -> None:
+def test_the_caption_says_where_a_band_leaves_the_picture(study: SyntheticStudy) -> None:
     figure = plot_front(study)
     low, high = figure.axes[0].get_ylim()
-    band = front_data(study).query("kind == 'width_only'")[["low", "high"]] * 100
+    band = front_data(study).query("kind != 'trial'")[["low", "high"]] * 100
     assert band.min(axis=None) < low
-    assert "band of the surface, which leaves the picture" in figure.get_suptitle().replace("\n", " ")
+    assert "of the surface, cut at the frame" in figure.get_suptitle().replace("\n", " ")
     roomy = plot_front(study, also=[band.min(axis=None) / 100, band.max(axis=None) / 100])
     low, high = roomy.axes[0].get_ylim()
     assert low <= band.min(axis=None) < band.max(axis=None) <= high
-    assert "leaves" not in roomy.get_suptitle()
+    assert "cut" not in roomy.get_suptitle()
 
 
 def test_a_measured_trial_of_width_alone_is_a_square(study: SyntheticStudy) -> None:
@@ -96,7 +129,7 @@ def test_a_space_without_the_base_has_no_line_of_width_alone(
 ) -> None:
     elsewhere = SearchSpace.enumerate(BASE, PAPER_BOUNDS, num_classes=10)
     monkeypatch.setattr(SyntheticStudy, "space", elsewhere)
-    assert set(front_data(study)["kind"]) == {"trial"}
+    assert set(front_data(study)["kind"]) == {"trial", "rule"}
     assert "width only" not in " ".join(text.get_text() for text in plot_front(study).axes[0].texts)
 
 

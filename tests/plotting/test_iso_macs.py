@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from gpscale.errors import FitError, UnknownNameError
 from gpscale.factors import FACTOR_NAMES
@@ -62,15 +63,39 @@ def test_a_panel_a_factor_with_labelled_lines_and_the_measured_base(study: Synth
     figure = plot_iso_macs(study, columns=columns)
     panels = figure.axes
     assert len(panels) == 4
-    assert [text.get_text() for text in panels[-1].texts] == ["$c$ = 0.25", "$c$ = 0.5", "$c$ = 1"]
+    figure.draw_without_rendering()
+    heights = {text.get_text(): Text.get_window_extent(text).y0 for text in panels[0].texts}
+    assert sorted(heights, key=lambda name: -heights[name]) == ["$c$ = 1", "$c$ = 0.5", "$c$ = 0.25"]
     for ax in panels:
         (base,) = [line for line in ax.lines if line.get_marker() == "^"]
         assert base.get_ydata() == pytest.approx(100 * study.finished.query("c == 1")["top1"].max())
     caption = figure.get_suptitle().replace("\n", " ")
-    assert "band: 95 %, surface" in caption
+    assert "bars: 95 %, surface" in caption
     assert "triangle: base, measured" in caption
 
 
 def test_without_a_trial_of_the_base_there_is_no_triangle(study: SyntheticStudy) -> None:
     others = study.finished[study.finished["id"] != f"{0:016x}"]
     assert "triangle" not in plot_iso_macs(dataclasses.replace(study, finished=others)).get_suptitle()
+
+
+def test_of_many_levels_only_the_highest_of_each_part_is_drawn(study: SyntheticStudy) -> None:
+    table = iso_macs_data(study, shares=[0.5], factors=["width"])
+    assert len(table) > 13
+    shown = table[table["envelope"]]
+    assert len(shown) <= 8
+    assert table["value"].idxmax() in shown.index
+    (ax,) = plot_iso_macs(study, shares=[0.5], factors=["width"]).axes
+    (line,) = [line for line in ax.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(line.get_ydata(), 100 * shown["value"])
+    assert iso_macs_data(study, shares=[0.5], factors=["resolution"])["envelope"].all()
+
+
+def test_intervals_that_would_hide_the_lines_are_told_and_not_drawn(study: SyntheticStudy) -> None:
+    wide = {**study.surfaces, "top1": study.surfaces["top1"].recalibrated(20.0)}
+    figure = plot_iso_macs(dataclasses.replace(study, surfaces=wide))
+    assert not any(ax.collections for ax in figure.axes)
+    caption = figure.get_suptitle().replace("\n", " ")
+    assert "points wide (median), are not drawn" in caption
+    assert "intervals unusable: recalibrated x 20.0" in caption
+    assert all(ax.collections for ax in plot_iso_macs(study).axes)

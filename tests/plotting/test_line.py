@@ -6,10 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 
 from gpscale.errors import FitError
 from gpscale.plotting import line_data, plot_line
 from gpscale.plotting.base import Columns
+from gpscale.plotting.labels import FloatArray
 from tests.plotting.conftest import SyntheticStudy
 
 
@@ -31,14 +34,61 @@ def test_trials_above_the_base_are_better(line_study: SyntheticStudy) -> None:
     assert trials["better"].any()
 
 
+def places(ax: Axes) -> list[tuple[FloatArray, FloatArray]]:
+    """Return the places and the colours of each group of crosses."""
+    return [
+        (np.asarray(part.get_offsets(), dtype=float), np.asarray(part.get_edgecolor(), dtype=float))
+        for part in ax.collections
+        if isinstance(part, PathCollection) and len(np.asarray(part.get_offsets()))
+    ]
+
+
 def test_better_and_worse_trials_differ_in_colour_and_the_base_is_a_triangle(line_study: SyntheticStudy) -> None:
     for ax in plot_line(line_study).axes:
-        better, worse = (line for line in ax.lines if line.get_marker() == "x")
-        assert better.get_color() != worse.get_color()
+        (better, red), (worse, ink) = places(ax)
+        assert (red[0, :3] != ink[0, :3]).any()
         (base,) = [line for line in ax.lines if line.get_marker() == "^"]
-        assert base.get_xdata().tolist() == [1.0]
-        assert better.get_ydata().min() > base.get_ydata()[0] >= worse.get_ydata().max()
+        ((x, y),) = np.asarray(base.get_xydata(), dtype=float)
+        assert x == 1.0
+        assert better[:, 1].min() > y >= worse[:, 1].max()
         assert {text.get_text() for text in ax.texts} == {"base", "better than base", "not better"}
+
+
+def test_where_macs_vary_a_costlier_trial_is_not_called_better(study: SyntheticStudy) -> None:
+    trials = line_data(study, "width", "top1").query("kind == 'trial'").reset_index(drop=True)
+    base = trials.loc[trials["base"], "value"].item()
+    expected = (trials["value"] > base) & (trials["c"] <= 1.03)
+    assert trials["better"].tolist() == expected.tolist()
+    finished = study.finished.assign(top1=study.finished["top1"].where(study.finished["c"] <= 1.03, 0.99))
+    costly = line_data(dataclasses.replace(study, finished=finished), "width", "top1").query("kind == 'trial'")
+    assert (costly["c"] > 1.03).any()
+    assert not costly.loc[costly["c"] > 1.03, "better"].any()
+
+
+def test_a_trial_is_fainter_the_farther_it_is_from_the_slice(study: SyntheticStudy) -> None:
+    trials = line_data(study, "width", "top1").query("kind == 'trial'")
+    assert trials.loc[trials["base"], "strength"].item() == 1.0
+    assert trials["strength"].min() < 0.5
+    (ax,) = plot_line(study, "width", "top1").axes
+    drawn = np.concatenate([colors[:, 3] for _, colors in places(ax)])
+    np.testing.assert_allclose(np.sort(drawn), np.sort(trials.loc[~trials["base"], "strength"]))
+    assert "fainter the farther they are from the slice" in plot_line(study).get_suptitle().replace("\n", " ")
+
+
+def test_c_that_no_trial_has_is_shaded_and_said(study: SyntheticStudy, line_study: SyntheticStudy) -> None:
+    rows = line_data(study, "width", "top1").query("kind == 'surface'")
+    assert rows["c"].is_monotonic_increasing
+    assert rows["c"].iloc[-1] > 1.2
+    assert "grey: $c$ beyond the trials' 0.2" in plot_line(study, "width").get_suptitle().replace("\n", " ")
+    assert "grey" not in plot_line(line_study).get_suptitle()
+    assert line_data(line_study).query("kind == 'surface'")["c"].isna().all()
+
+
+def test_intervals_that_were_made_much_wider_are_called_unusable(study: SyntheticStudy) -> None:
+    wide = {**study.surfaces, "top5": study.surfaces["top5"].recalibrated(10.07)}
+    said = plot_line(dataclasses.replace(study, surfaces=wide)).get_suptitle().replace("\n", " ")
+    assert "intervals unusable: top-5 recalibrated x 10.1" in said
+    assert "unusable" not in plot_line(study).get_suptitle()
 
 
 @pytest.mark.parametrize("columns", [1, 2])

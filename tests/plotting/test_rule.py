@@ -33,7 +33,7 @@ def test_the_table_holds_the_realised_factors_of_the_pareto_set(study: Synthetic
 
 def test_what_lies_beyond_the_pareto_set_is_extrapolated_and_nothing_else(study: SyntheticStudy) -> None:
     rule = rule_data(study).query("kind == 'rule'")
-    low, high = study.rule.points_range
+    low, high = study.rule.fitted_range
     tolerance = 1e-6
     outside = (rule["c"] < low * (1 - tolerance)) | (rule["c"] > high * (1 + tolerance))
     assert outside.any()
@@ -41,7 +41,7 @@ def test_what_lies_beyond_the_pareto_set_is_extrapolated_and_nothing_else(study:
 
 
 def test_the_rule_is_solid_over_the_pareto_set_and_dashed_beyond(study: SyntheticStudy) -> None:
-    low, high = (c * study.base.macs / 1e6 for c in study.rule.points_range)
+    low, high = (c * study.base.macs / 1e6 for c in study.rule.fitted_range)
     for ax in plot_rule(study).axes:
         rule = [line for line in ax.lines if line.get_color() == BLUE]
         (solid,) = [line.get_xdata() for line in rule if line.get_linestyle() == "-"]
@@ -52,9 +52,36 @@ def test_the_rule_is_solid_over_the_pareto_set_and_dashed_beyond(study: Syntheti
 
 
 def test_the_caption_says_what_the_band_is(study: SyntheticStudy) -> None:
-    assert "95 % band: GP and bootstrap over trials" in plot_rule(study).get_suptitle().replace("\n", " ")
-    plain = dataclasses.replace(study, fitted_rule=dataclasses.replace(study.rule, bootstrap=0))
-    assert "95 % band: GP; dashed: extrapolated" in plot_rule(plain).get_suptitle().replace("\n", " ")
+    said = plot_rule(study).get_suptitle().replace("\n", " ")
+    assert "95 % band, within the search space: GP and bootstrap over trials" in said
+    low, high = study.rule.c_range
+    short = dataclasses.replace(study.rule, bootstrap=0, fitted_range=np.array([1.3 * low, high]))
+    plain = dataclasses.replace(study, fitted_rule=short)
+    said = plot_rule(plain).get_suptitle().replace("\n", " ")
+    assert "95 % band, within the search space: GP; " in said
+    assert said.endswith("dashed: extrapolated")
+
+
+def test_extrapolation_too_short_to_be_seen_is_not_in_the_caption(study: SyntheticStudy) -> None:
+    low, high = study.rule.c_range
+    short = dataclasses.replace(study.rule, fitted_range=np.array([low * 1.01, high]))
+    shown = dataclasses.replace(study, fitted_rule=short)
+    assert rule_data(shown)["extrapolated"].any()
+    assert "extrapolated" not in plot_rule(shown).get_suptitle()
+
+
+def test_no_band_leaves_the_search_space_and_its_ends_are_drawn(study: SyntheticStudy) -> None:
+    wide = dataclasses.replace(study.rule, log_std=np.full_like(study.rule.log_std, 3.0))
+    figure = plot_rule(dataclasses.replace(study, fitted_rule=wide))
+    for ax, name in zip(figure.axes, FACTOR_NAMES, strict=True):
+        levels = study.space.levels[name].factors
+        bands = np.concatenate([np.concatenate(path.vertices) for part in ax.collections for path in part.get_paths()])
+        heights = bands.reshape(-1, 2)[:, 1]
+        assert (heights.min(), heights.max()) == pytest.approx((levels.min(), levels.max()))
+        ends = [line for line in ax.lines if line.get_linestyle() == ":"]
+        drawn = [float(np.asarray(line.get_ydata(), dtype=float)[0]) for line in ends]
+        assert drawn == pytest.approx([levels.min(), levels.max()])
+    assert "dotted: where the space ends" in figure.get_suptitle().replace("\n", " ")
 
 
 @pytest.mark.parametrize("columns", [1, 2])

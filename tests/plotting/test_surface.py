@@ -7,11 +7,13 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
 from matplotlib.contour import ContourSet
 
 from gpscale.errors import FitError, UnknownNameError
 from gpscale.plotting import plot_surface, surface_data
 from gpscale.plotting.base import Columns
+from gpscale.plotting.equal_macs import Costs
 from gpscale.surrogate.surface import Surface
 from tests.plotting.conftest import SyntheticStudy
 
@@ -20,7 +22,7 @@ SIZE = 40
 
 def test_the_table_is_the_slice_through_the_base(study: SyntheticStudy) -> None:
     table = surface_data(study, size=SIZE)
-    assert table.columns.tolist() == ["resolution", "width", "mean", "std", "variance"]
+    assert table.columns.tolist() == ["resolution", "width", "c", "mean", "std", "variance"]
     assert len(table) == SIZE**2
     rows = table.iloc[[3, 700, -1]]
     found = study.joint_surface().predict([[row.resolution, 1.0, 1.0, row.width] for row in rows.itertuples()])
@@ -56,15 +58,41 @@ def test_the_caption_of_a_slice_says_that_macs_vary(study: SyntheticStudy) -> No
     assert "slice of the joint top-1 surface over resolution and width at d_i=1, d_m=1; MACs vary" in caption
 
 
-def test_trials_are_crosses_and_the_maximum_is_a_star_at_the_highest_mean(study: SyntheticStudy) -> None:
-    mean = plot_surface(study, size=SIZE).axes[0]
-    (crosses,) = [line for line in mean.lines if line.get_marker() == "x"]
-    np.testing.assert_array_equal(crosses.get_xydata(), study.finished[["resolution", "width"]])
+def test_trials_are_crosses_and_the_star_is_the_highest_mean_at_macs_that_trials_have(study: SyntheticStudy) -> None:
+    figure = plot_surface(study, size=SIZE)
+    mean = figure.axes[0]
+    under, over = [part for part in mean.collections if isinstance(part, PathCollection)]
+    for crosses in (under, over):
+        np.testing.assert_array_equal(crosses.get_offsets(), study.finished[["resolution", "width"]])
     (star,) = [line for line in mean.lines if line.get_marker() == "*"]
     table = surface_data(study, size=SIZE)
-    best = table.loc[table["mean"].idxmax()]
+    low, high = study.facts["c_range"]
+    measured = table[table["c"].between(low, high)]
+    assert len(measured) < len(table)
+    best = measured.loc[measured["mean"].idxmax()]
     np.testing.assert_allclose(star.get_xydata(), [[best["resolution"], best["width"]]])
     assert f"maximum {best['mean']:.1%}"[:-1] in " ".join(text.get_text() for text in mean.texts)
+    assert f"star: maximum within the trials' $c$, {low:.2f} to {high:.2f}" in figure.get_suptitle().replace("\n", " ")
+
+
+def test_lines_of_equal_macs_are_labelled_on_both_panels_and_only_where_macs_vary(
+    study: SyntheticStudy, grid_study: SyntheticStudy
+) -> None:
+    for ax in plot_surface(study, size=SIZE).axes[:2]:
+        assert {"$c$ = 0.25", "$c$ = 0.5", "$c$ = 1"} <= {text.get_text() for text in ax.texts}
+        low, high = study.joint_surface().bounds["width"]
+        assert ax.get_ylim() == pytest.approx((low, high))
+    assert surface_data(grid_study, size=SIZE)["c"].isna().all()
+    assert not any("$c$" in text.get_text() for text in plot_surface(grid_study, size=SIZE).axes[0].texts)
+
+
+def test_c_between_architectures_is_that_of_the_architectures_where_there_are_some(study: SyntheticStudy) -> None:
+    costs = Costs(study.space)
+    held = {"ir_depth": 1.0, "vit_depth": 1.0}
+    axes = {"width": costs.levels["width"], "resolution": costs.levels["resolution"]}
+    np.testing.assert_allclose(costs.at(held, **axes), costs.over(("width", "resolution"), held))
+    inside = costs.at({**held, "resolution": 1.0}, width=costs.levels["width"][:2].mean(keepdims=True))
+    np.testing.assert_allclose(inside, costs.over(("width",), {**held, "resolution": 1.0})[:2].mean())
 
 
 def test_colour_bars_carry_units(study: SyntheticStudy) -> None:
@@ -81,7 +109,7 @@ def test_either_spread_can_be_had_of_any_study(study: SyntheticStudy, grid_study
     assert variance.axes[3].get_ylabel().startswith("variance")
     assert std.axes[3].get_ylabel().startswith("standard deviation")
     values = surface_data(study, size=SIZE)["variance"] * 100**2
-    (drawn,) = [part for part in variance.axes[1].collections if isinstance(part, ContourSet)]
+    (drawn,) = [part for part in variance.axes[1].collections if isinstance(part, ContourSet) and part.filled]
     assert (drawn.zmin, drawn.zmax) == pytest.approx((values.min(), values.max()))
 
 
