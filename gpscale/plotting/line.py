@@ -161,7 +161,7 @@ def _table(study: StudyLike, factor: str | None, outcome: str, fixed: Fixed | No
     base = is_base(finished)
     trials = {"outcome": outcome, "kind": "trial", line.name: finished[line.name], "c": finished["c"]}
     better = (finished[outcome] > finished.loc[base, outcome].mean()) & (finished["c"] <= _NO_COSTLIER)
-    strength = finished["id"].map(dict(zip(study.facts["surface_ids"], fading(surface, line.fixed), strict=True)))
+    strength = fading(surface, line.fixed, finished[list(surface.names)].to_numpy(dtype=float))
     trials |= {"value": finished[outcome], "base": base, "better": better, "strength": strength}
     return pd.concat([pd.DataFrame(columns), pd.DataFrame(trials)], ignore_index=True)
 

@@ -100,20 +100,22 @@ def unusable(study: StudyLike, outcomes: Sequence[str]) -> str:
     return "; intervals unusable: " + ", ".join(f"{whose[name]}recalibrated x {worst[name]:.1f}" for name in worst)
 
 
-def fading(surface: Surface, fixed: Mapping[str, float]) -> FloatArray:
-    """Return how strongly to draw the trials of a surface on one of its slices.
+def fading(surface: Surface, fixed: Mapping[str, float], trials: FloatArray | None = None) -> FloatArray:
+    """Return how strongly to draw trials on one of a surface's slices.
 
     Args:
         surface: The surface.
         fixed: Value of each factor that the slice holds.
+        trials: Factors of the trials, (n, d) float64, columns as `surface.names`; None for those it was fitted to.
 
     Returns:
         Opacity of each trial, (n,) float64, in [0.15, 1]; 1 for a trial on the slice.
     """
     varies = [name for name in fixed if name not in surface.constant_names]
     columns = [surface.names.index(name) for name in varies]
-    logs = np.log(surface.observations[:, columns])
-    distance = (logs - np.log([fixed[name] for name in varies])) / np.ptp(logs, axis=0)
+    span = np.ptp(np.log(surface.observations[:, columns]), axis=0)
+    logs = np.log((surface.observations if trials is None else trials)[:, columns])
+    distance = (logs - np.log([fixed[name] for name in varies])) / span
     near: FloatArray = np.exp(-0.5 * np.square(distance / _NEAR).sum(axis=1))
     return np.maximum(near, _FAINTEST)
 

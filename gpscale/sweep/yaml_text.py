@@ -11,7 +11,7 @@ from gpscale.errors import SweepFileError
 
 
 def read_yaml(text: str) -> Any:
-    r"""Read YAML.
+    """Read YAML.
 
     Args:
         text: What a person has written.
@@ -21,7 +21,7 @@ def read_yaml(text: str) -> Any:
         yaml.YAMLError: It is no YAML.
 
     Example:
-        >>> read_yaml("trials: 4\\nband: {low: 0.2}")
+        >>> read_yaml("{trials: 4, band: {low: 0.2}}")
         {'trials': 4, 'band': {'low': 0.2}}
     """
     loader = yaml.SafeLoader(text)

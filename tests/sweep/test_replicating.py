@@ -197,7 +197,7 @@ def test_a_sweep_that_asks_for_replicates_later_trains_these_alone(tmp_path: Pat
     ("setting", "message"),
     [
         ("replicates=0", r"`replicates`.*1"),
-        ("replicated=[rear]", r"`replicated\.0`.*'base' or 'front'"),
+        ("replicated=[rear]", r"`replicated\.0` must be base or front\. Got .rear."),
         ("replicated=[]", r"`replicated` must say what `replicates: 3` is for\. Got \[\]\. Name base"),
     ],
 )
