@@ -105,10 +105,9 @@ def _usual_habit(study: Study, rule: Recommendation) -> list[str]:
     if rule.top1 is None:
         return [f"{told}."]
     built = [getattr(rule.factors, name) for name in FACTOR_NAMES]
-    low, gain = _gain(surface, built, closed.factors)
-    high = 2 * gain - low
-    told = (
-        f"{told}. Over many trainings of both, the surface expects {_points(low, gain)} of what to build less the habit"
+    gain, low, high = _gain(surface, built, closed.factors)
+    told += (
+        f". Over many trainings of both, the surface expects {_points(gain, low, high)} of what to build less the habit"
     )
     if low > 0:
         lines = [f"{told}: it is better, if the surface is right."]
@@ -151,14 +150,14 @@ def _measured(study: Study, rule: Recommendation) -> list[str]:
     return lines
 
 
-def _gain(surface: Surface, ours: npt.ArrayLike, other: npt.ArrayLike) -> tuple[float, float]:
-    """Return the lower end of the 95 % interval of a difference, and what is expected of it; fractions."""
+def _gain(surface: Surface, ours: npt.ArrayLike, other: npt.ArrayLike) -> tuple[float, float, float]:
+    """Return what is expected of a difference and the ends of its 95 % interval, fractions."""
     (gain,), (std,) = surface.contrast(np.stack([ours, other]), [[1.0, -1.0]])
-    return float(gain - Z95 * std), float(gain)
+    return float(gain), float(gain - Z95 * std), float(gain + Z95 * std)
 
 
-def _points(low: float, gain: float) -> str:
-    return f"{100 * gain:+.2f} points (95 % interval {100 * low:+.2f} to {100 * (2 * gain - low):+.2f})"
+def _points(gain: float, low: float, high: float) -> str:
+    return f"{100 * gain:+.2f} points (95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
 
 
 def _sized(factors: npt.NDArray[np.float64], macs: int) -> str:
