@@ -16,7 +16,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from gpscale.errors import GpscaleError
     from gpscale.factors import Bounds, Factors
-    from gpscale.recommender import Recommendation, recommend
+    from gpscale.recommendation import Recommendation
+    from gpscale.recommender import recommend
     from gpscale.search_space import SearchSpace
     from gpscale.study import Study
     from gpscale.sweep import SweepConfig
@@ -25,7 +26,7 @@ _HOMES = {
     "Bounds": "gpscale.factors",
     "Factors": "gpscale.factors",
     "GpscaleError": "gpscale.errors",
-    "Recommendation": "gpscale.recommender",
+    "Recommendation": "gpscale.recommendation",
     "SearchSpace": "gpscale.search_space",
     "Study": "gpscale.study",
     "SweepConfig": "gpscale.sweep",

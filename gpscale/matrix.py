@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpscale.benchmark.allocator import freed_memory_kept
-from gpscale.benchmark.latency import SEED, threads_kept
+from gpscale.benchmark.latency import SEED
 from gpscale.benchmark.timing import time_in_turns
 from gpscale.counting import count_module
 from gpscale.errors import MissingPackageError
@@ -24,6 +24,7 @@ from gpscale.export.parity import answer_of, compare
 from gpscale.export.pictures import read_pictures
 from gpscale.families import base as families
 from gpscale.families.named import FamilyModel, find_model
+from gpscale.threads import torch_threads
 from gpscale.units import format_macs
 
 if TYPE_CHECKING:
@@ -95,9 +96,8 @@ def try_families(
     images, labels = _digits()
     for name in chosen:
         tell(f"trying {name} ...")
-        with torch.random.fork_rng(), threads_kept():  # the global generator belongs to the caller
+        with torch.random.fork_rng(), torch_threads(1):  # the global generator belongs to the caller
             torch.manual_seed(SEED)
-            torch.set_num_threads(1)
             tried = _Tried(_smallest(name), images, labels)
             cells = {column: _cell(column, tried) for column in COLUMNS}
         yield name, cells

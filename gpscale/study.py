@@ -18,7 +18,7 @@ from gpscale import families, recommender
 from gpscale.errors import BudgetError, FitError, OutOfRangeError, RunDirError
 from gpscale.factors import FACTOR_NAMES, Bounds
 from gpscale.plotting.methods import PlotMethods
-from gpscale.recommender import Recommendation
+from gpscale.recommendation import Recommendation
 from gpscale.replicates import averaged
 from gpscale.rules.gp_rule import GPRule
 from gpscale.run_dir import RunDir, find_study

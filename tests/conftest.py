@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# a test process for each core, each with one thread: they would wait for each other, and numbers would depend on it
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -17,7 +17,8 @@ from gpscale import families
 from gpscale.counting import count_module
 from gpscale.errors import FitError, OutOfRangeError, RunDirError, UnitError, UnknownNameError
 from gpscale.factors import Factors
-from gpscale.recommender import BEST_OF_MANY, FittedStudy, Recommendation, recommend
+from gpscale.recommendation import BEST_OF_MANY, Recommendation
+from gpscale.recommender import FittedStudy, recommend
 from gpscale.run_dir import RunDir
 from gpscale.search_space import SearchSpace
 from gpscale.stored import write_json

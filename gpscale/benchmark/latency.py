@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from gpscale.benchmark.timing import Timing, time_in_turns
 from gpscale.execution.machine import cpu_model, describe_machine
 from gpscale.families.named import NamedModel, find_model
 from gpscale.runtimes import Session
+from gpscale.threads import torch_threads
 
 if TYPE_CHECKING:
     from torch import nn
@@ -141,7 +141,7 @@ def bench(
     meter = find_meter(device)
     runs: dict[str, Callable[[], None]] = {}
     folded: dict[str, tuple[int, int] | None] = {}
-    with threads_kept(), freed_memory_kept() as kept:
+    with torch_threads(), freed_memory_kept() as kept:
         conditions["freed_memory"] = "kept" if kept else "as the C library does"
         for name, model in found.items():
             tell(f"preparing {name} ...")
@@ -206,18 +206,6 @@ def _random_images(model: NamedModel, protocol: Protocol) -> NDArray[np.float32]
     """Return what models are timed on, shape (batch, 3, height, width), float32, standard normal."""
     shape = (protocol.batch, 3, *model.image_size)
     return np.random.default_rng(SEED).standard_normal(shape, dtype=np.float32)
-
-
-@contextlib.contextmanager
-def threads_kept() -> Iterator[None]:
-    """Leave torch's number of threads as it was."""
-    import torch
-
-    threads = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _conditions(runtime: str, device: str, threads: int, versions: dict[str, str]) -> dict[str, Any]:

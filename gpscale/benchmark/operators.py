@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpscale.benchmark.allocator import freed_memory_kept
-from gpscale.benchmark.latency import Benchmark, Tell, bench, open_session, threads_kept
+from gpscale.benchmark.latency import Benchmark, Tell, bench, open_session
 from gpscale.benchmark.memory import within_memory
 from gpscale.benchmark.operator_classes import CLASSES, classify, is_memory_bound
 from gpscale.benchmark.protocol import Protocol
 from gpscale.benchmark.timing import rotated, split_runs
 from gpscale.errors import RuntimeChoiceError
 from gpscale.families.named import find_model
+from gpscale.threads import torch_threads
 
 if TYPE_CHECKING:
     from torch import nn
@@ -126,7 +127,7 @@ def break_down(
     """
     timed = bench(models, protocol, device=device, num_classes=num_classes, tell=tell)
     profilers = []
-    with threads_kept(), freed_memory_kept():
+    with torch_threads(), freed_memory_kept():
         for row in timed.rows:
             tell(f"profiling {row.model} ...")
             model = find_model(row.model)

@@ -63,7 +63,7 @@ def scaling_rules(incomplete: str) -> list[str]:
 
 def methods(incomplete: str) -> list[str]:
     """Return the ways to recommend."""
-    from gpscale.recommender import Method
+    from gpscale.recommendation import Method
 
     return _matching(incomplete, list(get_args(Method)))
 

@@ -6,9 +6,8 @@ killed goes on when the same command runs again.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from gpscale import runtimes
 from gpscale.benchmark.allocator import freed_memory_kept
 from gpscale.errors import ModelFileError, OutOfMemoryError, StorageError, SweepFileError
 from gpscale.execution import Ended, Event, Job, Progressed, Started
+from gpscale.execution.local import usable_cores
 from gpscale.execution.machine import cpu_model, training_device
 from gpscale.execution.worker import is_out_of_memory, train_trial
 from gpscale.families.chosen import Chosen
@@ -28,6 +28,7 @@ from gpscale.sweep.driver import describe, image_facts
 from gpscale.sweep.file import SettingsFile, apply_overrides
 from gpscale.sweep.place import check_apart, is_unused, remove_images
 from gpscale.sweep.yaml_text import read_yaml
+from gpscale.threads import torch_threads
 from gpscale.training.checkpoint import remove_checkpoint
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.sources import names, open_source
@@ -141,7 +142,7 @@ def train_model(
         describe(settings, run.path / SETTINGS_FILE, image_facts(settings.data, store), run)
         on_plan(Plan([trial], {}, "model"))
         on_event(Started(trial.id))
-        with _threads(threads), freed_memory_kept():
+        with torch_threads(threads or usable_cores()), freed_memory_kept():
             record = _train(Job(trial, run.path, run.images), store, output, device or training_device(), on_event)
         on_event(Ended(record))
         _clean_up(run, trial.id)
@@ -261,20 +262,6 @@ def _data(text: str) -> dict[str, Any]:
     if text in names():
         return {"source": text}
     return {"source": find_source(Path(text)), "root": text}
-
-
-@contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    import torch
-
-    from gpscale.execution.local import usable_cores
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or usable_cores())
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _now() -> str:

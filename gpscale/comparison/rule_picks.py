@@ -12,8 +12,8 @@ import pandas as pd
 from gpscale import families, rules
 from gpscale.errors import BudgetError, FitError, OutOfRangeError
 from gpscale.factors import FACTOR_NAMES
-from gpscale.recommender import Interval
-from gpscale.rules import Built, Ground, Measured, Pick
+from gpscale.recommendation import Interval
+from gpscale.rules import Ground, Measured, Pick
 from gpscale.rules.fitted import Transferred
 from gpscale.rules.gp_rule import GPRule
 from gpscale.stored import read_stored
@@ -146,16 +146,9 @@ def _none_inside(study: Study, budgets: Sequence[int]) -> str:
     )
 
 
-def predict_top1(ground: Ground, built: Built) -> tuple[float, float, float]:
-    """Return the top-1 that the joint surface expects of one training, and the ends of its 95 % interval, fractions."""
-    found = ground.require_surface().predict(built.factors[None])
-    one = Interval.of(float(found.mean[0]), float(found.observation_std[0]))
-    return one.mean, one.low, one.high
-
-
 def _row(found: Pick, ground: Ground) -> dict[str, Any]:
     built, habit = found.built, found.habit
-    mean, low, high = predict_top1(ground, built)
+    expected = Interval.predicted(ground.require_surface(), built.factors)
     return {
         **{f"requested_{name}": value for name, value in zip(FACTOR_NAMES, found.requested.tolist(), strict=True)},
         **dict(zip(FACTOR_NAMES, built.factors.tolist(), strict=True)),
@@ -164,9 +157,9 @@ def _row(found: Pick, ground: Ground) -> dict[str, Any]:
         "macs": built.macs,
         "share": built.macs / found.budget,
         "params": built.params,
-        "top1": mean,
-        "top1_low": low,
-        "top1_high": high,
+        "top1": expected.mean,
+        "top1_low": expected.low,
+        "top1_high": expected.high,
         "habit_macs": np.nan if habit is None else habit.macs,
         "habit_share": np.nan if habit is None else habit.macs / found.budget,
         "missing": "",

@@ -18,7 +18,7 @@ from gpscale.plotting import front_data, plot_front, plot_rule
 from gpscale.plotting.front import front_caption
 from gpscale.plotting.labels import MILLION, percent
 from gpscale.plotting.look import INK, SMALL, caption, new_figure, style
-from gpscale.recommender import Method, Recommendation
+from gpscale.recommendation import Method, Recommendation
 from gpscale.study import Study
 
 PICK = "#F0E442"

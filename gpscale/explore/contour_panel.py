@@ -19,9 +19,9 @@ from gpscale.explore.live import LiveFigure
 from gpscale.explore.marks import box, held_text, keep_title, title
 from gpscale.explore.panel import Panel
 from gpscale.factors import FACTOR_NAMES
-from gpscale.plotting.equal_macs import Costs, equal_macs
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, percent
 from gpscale.plotting.look import GREEN, INK, SMALL, caption, dress, halo, new_figure, style
+from gpscale.plotting.mac_contours import Costs, draw_mac_contours
 from gpscale.plotting.slices import choose_names, fading, held, trial_crosses, varying_names
 from gpscale.study import Study
 from gpscale.surrogate.surface import Surface
@@ -121,7 +121,7 @@ class _Contours:
         for field, values in ((mean, grid.mean), (std, grid.std)):
             yield field.fill(grid, values)
             if self._costs:
-                yield from equal_macs(field.ax, grid, self._costs)
+                yield from draw_mac_contours(field.ax, grid, self._costs)
             for color, width in ((INK, 2.0), ("white", 0.9)):
                 yield trial_crosses(field.ax, grid.observations, fading(surface, grid.fixed), color, width)
         yield title(mean.ax, held_text(grid.fixed))

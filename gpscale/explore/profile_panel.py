@@ -14,9 +14,9 @@ from gpscale.explore.controls import choose_factor, choose_macs, choose_outcome,
 from gpscale.explore.live import LiveFigure
 from gpscale.explore.marks import accuracy_limits, held_text, keep_title, title
 from gpscale.explore.panel import Panel
-from gpscale.plotting.equal_macs import Costs
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, FloatArray, percent
 from gpscale.plotting.look import BLUE, INK, LINE, caption, dress, new_figure, style
+from gpscale.plotting.mac_contours import Costs
 from gpscale.plotting.slices import choose_names, fading, held, trial_crosses, varying_names
 from gpscale.study import Study
 from gpscale.surrogate.surface import Surface

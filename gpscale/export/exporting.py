@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from gpscale.atomic import TEMPORARY_SUFFIX, becomes
 from gpscale.benchmark.allocator import freed_memory_kept
-from gpscale.benchmark.latency import threads_kept
 from gpscale.benchmark.protocol import PROTOCOLS
 from gpscale.benchmark.timing import Timing, time_in_turns
 from gpscale.errors import ExportError, GpscaleError, StorageError
@@ -27,6 +26,7 @@ from gpscale.export.base import Answer, Format
 from gpscale.export.deployable import Deployable, find_deployable
 from gpscale.export.parity import Parity, answer_of, check_parity, compare
 from gpscale.export.pictures import read_pictures
+from gpscale.threads import torch_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -186,7 +186,7 @@ def export_model(
     inputs = pictures.normalised(found.pixels, mean, std)
     tell(f"building {found.chosen.name} ...")
     built = found.build()
-    with _staged(output) as file, threads_kept():
+    with _staged(output) as file, torch_threads():
         tell(f"writing {chosen.title} ...")
         said = _write(chosen, built, inputs[:1], found.facts(), file, found.chosen.name)
         parity, latency = _run(chosen, built, inputs, file, tell) if not chosen.why_not_run else (None, None)

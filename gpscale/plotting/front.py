@@ -39,7 +39,7 @@ _HEIGHTS: dict[Columns, float] = {1: 2.9, 2: 3.6}
 _DASHED = (0, (3, 1.5))
 _OTHERS = tuple(name for name in FACTOR_NAMES if name != "width")
 
-_PREDICTED = {"rule": "what the rule builds (solid)", "width_only": "width alone (dashed)"}
+_PREDICTED = {"rule": "what the rule builds (solid)", "width_only": "width multiplier as it is (dashed)"}
 """What a caption calls what the surface predicts."""
 
 _LOOKS: dict[str, tuple[str, Any, str]] = {

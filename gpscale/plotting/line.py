@@ -10,7 +10,6 @@ from matplotlib.figure import Figure, SubFigure
 
 from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting.base import Columns, StudyLike, is_base
-from gpscale.plotting.equal_macs import Costs
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, FloatArray, Label, along, percent, place_labels
 from gpscale.plotting.look import (
     BLUE,
@@ -28,6 +27,7 @@ from gpscale.plotting.look import (
     root,
     style,
 )
+from gpscale.plotting.mac_contours import Costs
 from gpscale.plotting.slices import choose_names, describe, fading, held, trial_crosses, unusable
 from gpscale.surrogate.surface import Fixed
 from gpscale.surrogate.views import SurfaceLine

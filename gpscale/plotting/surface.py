@@ -19,9 +19,9 @@ from matplotlib.text import Text
 from gpscale.errors import UnknownNameError
 from gpscale.factors import FACTOR_NAMES
 from gpscale.plotting.base import Columns, StudyLike
-from gpscale.plotting.equal_macs import Costs, equal_macs
 from gpscale.plotting.labels import FACTOR_LABELS, OUTCOME_LABELS, PERCENT, FloatArray, Label, percent, place_labels
 from gpscale.plotting.look import GREEN, INK, caption, check_columns, dress, new_figure, root, style
+from gpscale.plotting.mac_contours import Costs, draw_mac_contours
 from gpscale.plotting.slices import choose_names, describe, fading, held, trial_crosses, unusable
 from gpscale.surrogate.surface import Fixed
 from gpscale.surrogate.views import SurfaceGrid
@@ -136,7 +136,7 @@ def plot_surface(
         root(figure).draw_without_rendering()
         measured = _measured(study, grid)
         avoided = np.vstack([grid.observations, _best(grid, measured), np.ones((1, 2))])
-        named = [list(equal_macs(ax, grid, costs, avoided)) if costs else [] for ax in (mean, other)]
+        named = [list(draw_mac_contours(ax, grid, costs, avoided)) if costs else [] for ax in (mean, other)]
         for ax in (mean, other):
             for color, width in ((INK, 2.0), ("white", 0.9)):
                 trial_crosses(ax, grid.observations, fading(surface, grid.fixed), color, width).set_zorder(3)

@@ -14,8 +14,9 @@ from gpscale import rules
 from gpscale.errors import BudgetError, OutOfRangeError
 from gpscale.factors import FACTOR_NAMES, FACTOR_SYMBOLS, Factors
 from gpscale.plotting.base import at_base, is_base
-from gpscale.recommender import BEST_OF_MANY, Interval, Recommendation
+from gpscale.recommendation import BEST_OF_MANY, Interval, Recommendation
 from gpscale.report.markdown import bullets
+from gpscale.rules import Built
 from gpscale.study import Study
 from gpscale.surrogate.surface import Surface
 from gpscale.trial import architecture_key
@@ -92,14 +93,15 @@ def _usual_habit(study: Study, rule: Recommendation) -> list[str]:
         return [
             "The usual habit, the base with another width alone, has nothing within that budget in the study's space."
         ]
+    # the space is ordered by MACs
+    as_it_is = Built.of(space, within.integers[narrower[-1]])
     closed = rules.pick(rules.get("width"), rules.Ground(space), rule.budget).built
     if closed.architecture == rule.architecture:
         return ["It is what the usual habit gives, too: another width alone, closed by the same search."]
     surface = study.joint_surface()
-    predicted = surface.predict(closed.factors[None])
-    usual = Interval.of(float(predicted.mean[0]), float(predicted.observation_std[0]))
+    usual = Interval.predicted(surface, closed.factors)
     told = (
-        f"The usual habit, another width alone, closed by the same search ({_sized(closed.factors, closed.macs)}), is "
+        f"The usual habit, another width alone, closed by the same search ({_sized(closed)}), is "
         f"expected to reach a top-1 of {usual}"
     )
     if rule.top1 is None:
@@ -115,12 +117,10 @@ def _usual_habit(study: Study, rule: Recommendation) -> list[str]:
         lines = [f"{told}: the habit is better, if the surface is right. Build that instead."]
     else:
         lines = [f"{told}: a tie, this study does not tell which of them is better."]
-    # the space is ordered by MACs
-    factors, macs = within.factors[narrower[-1]], int(within.macs[narrower[-1]])
-    if not np.array_equal(factors, closed.factors):
+    if as_it_is.architecture != closed.architecture:
         lines.append(
-            f"Less the width multiplier as it is ({_sized(factors, macs)}, {macs / rule.budget:.1%} of the budget) it "
-            f"is {_points(*_gain(surface, built, factors))}."
+            f"Less the width multiplier as it is ({_sized(as_it_is)}, {as_it_is.macs / rule.budget:.1%} of the budget) "
+            f"it is {_points(*_gain(surface, built, as_it_is.factors))}."
         )
     return lines
 
@@ -160,8 +160,8 @@ def _points(gain: float, low: float, high: float) -> str:
     return f"{100 * gain:+.2f} points (95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
 
 
-def _sized(factors: npt.NDArray[np.float64], macs: int) -> str:
-    return f"{Factors(*factors.tolist())}; {format_macs(macs)} MACs"
+def _sized(built: Built) -> str:
+    return f"{Factors(*built.factors.tolist())}; {format_macs(built.macs)} MACs"
 
 
 def how_sure(study: Study, rule: Recommendation) -> str:

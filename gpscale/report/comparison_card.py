@@ -13,7 +13,7 @@ from gpscale.comparison.side_by_side import Comparison
 from gpscale.comparison.side_by_side.table import seed_intervals
 from gpscale.factors import FACTOR_NAMES, FACTOR_SYMBOLS
 from gpscale.report.differences import DIFFERENCE_COLUMNS, HOW_SURE, difference_cells
-from gpscale.report.making import core_hours, days, hardware_rows, recipe_rows
+from gpscale.report.making import core_hours, days, hardware_rows, image_rows, recipe_rows
 from gpscale.report.markdown import bullets, table
 from gpscale.stored import write_atomically
 from gpscale.units import format_macs
@@ -270,16 +270,10 @@ def _listed(names: Sequence[Any]) -> str:
 
 
 def _making(comparison: Comparison) -> list[tuple[str, str]]:
-    images, config, records = comparison.images, comparison.config, comparison.records
+    config, records = comparison.config, comparison.records
     failed = [record for record in records if record.failure is not None]
     return [
-        (
-            "images",
-            f"source `{images['source']}`, {len(images['classes'])} classes, {images['train_images']:,} to train, "
-            f"{images['validation_images']:,} to validate, {images['test_images']:,} to test",
-        ),
-        ("stored size", f"{images['stored_pixels']} x {images['stored_pixels']} px"),
-        ("fingerprint", f"`{images['fingerprint']}`"),
+        *image_rows(comparison.images, config.data.model_dump(mode="json")),
         (
             "scaled by",
             f"{config.scale_by}, to at least {config.least_share:.0%} of a budget where there is such a member",

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gpscale.comparison.rule_picks import ground_of, predict_top1, try_pick
+from gpscale.comparison.rule_picks import ground_of, try_pick
 from gpscale.factors import FACTOR_NAMES
+from gpscale.recommendation import Interval
 from gpscale.report.answer import integers_of
 from gpscale.report.markdown import table
 from gpscale.report.trust import coverage_table
@@ -114,12 +115,14 @@ def rule(study: Study) -> str:
 
 def _beside_the_surface(study: Study) -> str:
     """Say what the rule's picks are expected to lose against the best of the whole space."""
-    ground = ground_of(study)
+    ground, surface = ground_of(study), study.joint_surface()
     low, high = study.rule.fitted_range
     ratios, lost = np.geomspace(low, high, _BUDGETS), []
     for c in ratios:
         found = [try_pick(name, ground, round(c * study.base.macs)) for name in ("rule", "surface")]
-        own, best = (predict_top1(ground, pick.built)[0] if isinstance(pick, Pick) else np.nan for pick in found)
+        own, best = (
+            Interval.predicted(surface, pick.built.factors).mean if isinstance(pick, Pick) else np.nan for pick in found
+        )
         lost.append(100 * (best - own))
     worst = int(np.nanargmax(lost))
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from gpscale.report.markdown import bullets, table
@@ -16,12 +17,22 @@ MAIN_SETTINGS = (
 )  # fmt: skip
 UNKNOWN = "not recorded"
 
+_USES = {"train_images": "to train", "validation_images": "to validate"}
+
+_NAMED = 12
+"""Classes that a card names."""
+
 
 def making(study: Study) -> str:
     """Return a table of everything that a repetition needs."""
-    records = [*study.run.records(), *study.run.fidelity.records()]
+    records, data = [*study.run.records(), *study.run.fidelity.records()], study.settings["data"]
     rows = [
-        *_images(study),
+        *image_rows(study.run.described_images(), data),
+        (
+            "split",
+            f"{data['validation']:.0%} of every class of the training images validates, split seed "
+            f"{data['split_seed']}; the test split is not touched",
+        ),
         *_plan(study),
         *recipe_rows(study.settings["recipe"]),
         ("seeds", ", ".join(str(seed) for seed in sorted({record.trial.seed for record in records})) or UNKNOWN),
@@ -36,23 +47,29 @@ def making(study: Study) -> str:
     return "\n\n".join(parts)
 
 
-def _images(study: Study) -> list[tuple[str, str]]:
-    data, settings = study.run.described_images(), study.settings["data"]
-    counts = [
-        f"{data[key]:,} {word}" if key in data else f"{word}: {UNKNOWN}"
-        for key, word in (("train_images", "to train"), ("validation_images", "to validate"))
-    ]
-    side = data.get("stored_pixels")
+def image_rows(images: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what was trained on, and scored.
+
+    Args:
+        images: What a run directory says of its images.
+        data: The settings of images that it was made with.
+    """
+    counts = [f"{images[key]:,} {use}" if key in images else f"{use}: {UNKNOWN}" for key, use in _USES.items()]
+    counts += [f"{images['test_images']:,} to test"] if "test_images" in images else []
+    # where the images lie is a matter of one machine; what their folder is called is not
+    folder = f", folder `{PurePath(data['root']).name}`" if data["source"] in ("folder", "parquet") else ""
+    side = images.get("stored_pixels")
     return [
-        ("images", f"source `{settings['source']}`, {len(data['classes'])} classes, {', '.join(counts)}"),
-        (
-            "split",
-            f"{settings['validation']:.0%} of every class of the training images validates, split seed "
-            f"{settings['split_seed']}; the test split is not touched",
-        ),
+        ("images", f"source `{data['source']}`{folder}, {', '.join(counts)}"),
+        ("classes", f"{len(images['classes'])}: {_first(images['classes'])}"),
         ("stored size", UNKNOWN if side is None else f"{side} x {side} px"),
-        ("fingerprint", f"`{data['fingerprint']}`"),
+        ("fingerprint", f"`{images['fingerprint']}`"),
     ]
+
+
+def _first(names: Sequence[str]) -> str:
+    """Return names, the first of them where they are many."""
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
 def _plan(study: Study) -> list[tuple[str, str]]:

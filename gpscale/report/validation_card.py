@@ -14,7 +14,7 @@ from gpscale.comparison.proportions import interval_of_share
 from gpscale.comparison.validation import Validation, Version
 from gpscale.factors import FACTOR_NAMES
 from gpscale.report.differences import DIFFERENCE_COLUMNS, HOW_SURE, difference_cells
-from gpscale.report.making import core_hours, days, hardware_rows, recipe_rows
+from gpscale.report.making import core_hours, days, hardware_rows, image_rows, recipe_rows
 from gpscale.report.markdown import bullets, table
 from gpscale.stored import write_atomically
 from gpscale.study import Study
@@ -206,18 +206,14 @@ def _other(version: Version) -> list[tuple[str, str]]:
 
 
 def _making(validation: Validation) -> Sequence[tuple[str, str]]:
-    images, records, version = validation.images, validation.records, validation.version
+    records, version, settings = validation.records, validation.version, Study(validation.run).settings
     failed = sum(record.failure is not None for record in records)
     return [
-        (
-            "images",
-            f"source `{images['source']}`, {images['train_images']:,} to train, {images['validation_images']:,} to "
-            f"validate (the study's split), {images['test_images']:,} to test",
-        ),
-        ("fingerprint", f"`{images['fingerprint']}`"),
+        *image_rows(validation.images, settings["data"]),
+        ("split", "the study's"),
         ("fit", f"`{version.study}`, of rule and surface when the picks were made"),
         *_other(version),
-        *recipe_rows(Study(validation.run).settings["recipe"]),
+        *recipe_rows(settings["recipe"]),
         ("seeds", ", ".join(map(str, version.seed_range)) + "; no trial of the study had one of them"),
         ("trainings", f"{len(records) - failed} finished, {failed} failed"),
         *hardware_rows(records),

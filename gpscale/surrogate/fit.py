@@ -1,6 +1,8 @@
 """Fit exact GPs with GPyTorch and BoTorch. The only file of this package that imports torch.
 
-All fits of a call, and all restarts of each, are one batch: BoTorch's L-BFGS-B moves every member on its own.
+All fits of a call, and all restarts of each, are one batch: BoTorch's L-BFGS-B moves every member on its own. One
+thread does it: matrices of tens of observations gain nothing from more, and lose a lot where cores are busy
+(`gpscale.threads`).
 
 Notation: b batch members, n observations, d inputs, R restarts.
 
@@ -41,6 +43,7 @@ from linear_operator.utils.errors import NanError, NotPSDError
 
 from gpscale.errors import FitError
 from gpscale.surrogate.posterior import FloatArray, GPPosterior
+from gpscale.threads import one_thread
 
 _START_LENGTHSCALES = (0.1, 4.0)
 _START_NOISES = (1e-3, 0.5)
@@ -102,9 +105,10 @@ def fit_posteriors(
     b = len(inputs)
     x = torch.from_numpy(np.repeat(inputs, restarts, axis=0))
     y = torch.from_numpy(np.repeat((outcomes - mean) / std, restarts, axis=0)[..., None])
-    mll = _model(x, y, priors)
-    _set_starts(mll.model, restarts, np.random.default_rng(seed))
-    density = _optimise(mll).reshape(b, restarts)
+    with one_thread():
+        mll = _model(x, y, priors)
+        _set_starts(mll.model, restarts, np.random.default_rng(seed))
+        density = _optimise(mll).reshape(b, restarts)
     if not np.isfinite(density).any(axis=1).all():
         raise FitError(
             f"At least one of {restarts} restarts must end at a finite posterior density. Got none for "

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gpscale.threads import one_thread
+
 FloatArray = npt.NDArray[np.float64]
 
 _BLOCK_BYTES = 512 * 1024
@@ -151,6 +153,10 @@ class GPPosterior:
         Returns:
             (count, m) float64, in the outcomes' unit, without the noise of an observation.
         """
+        with one_thread():
+            return self._draw(x, count, generator)
+
+    def _draw(self, x: npt.ArrayLike, count: int, generator: np.random.Generator) -> FloatArray:
         mean, covariance = self.joint(x)
         # Points that lie close together make the covariance singular within rounding.
         covariance[np.diag_indices_from(covariance)] += _JITTER * self.outputscale * self.outcome_std**2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import statistics
 import time
@@ -20,6 +19,7 @@ from gpscale.run_dir import RunDir
 from gpscale.sweep.config import SweepConfig
 from gpscale.sweep.driver import check
 from gpscale.sweep.plan import classes_of_absent, is_to_fetch, plan_architectures
+from gpscale.threads import torch_threads
 from gpscale.training.data.sources import open_source
 from gpscale.training.data.split import split_labels
 from gpscale.training.recipe import Recipe
@@ -163,14 +163,11 @@ def _time(
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     # the global generators belong to the caller
     with (
         torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else []),
-        contextlib.ExitStack() as stack,
+        torch_threads(1),
     ):
-        stack.callback(torch.set_num_threads, threads)
         model = family.build(architecture, num_classes).to(device).to(memory_format=torch.channels_last)
         images = torch.randn(recipe.batch_size, 3, architecture.pixels, architecture.pixels)
         images = images.to(device, memory_format=torch.channels_last)

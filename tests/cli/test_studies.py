@@ -12,7 +12,8 @@ import gpscale
 from gpscale.cli import executors
 from gpscale.cli.executors import ExecutorOptions
 from gpscale.execution import LocalExecutor
-from gpscale.recommender import Recommendation, recommend
+from gpscale.recommendation import Recommendation
+from gpscale.recommender import recommend
 from gpscale.study import Study
 from tests.cli.command import gpscale_here
 from tests.synthetic_runs import snapshot, write_run

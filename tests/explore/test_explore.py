@@ -13,7 +13,7 @@ from gpscale.errors import FitError, MissingPackageError
 from gpscale.explore import Reason, show
 from gpscale.explore.marks import held_text
 from gpscale.factors import FACTOR_NAMES
-from gpscale.plotting.equal_macs import Costs
+from gpscale.plotting.mac_contours import Costs
 from gpscale.plotting.slices import fading
 from gpscale.study import Study
 

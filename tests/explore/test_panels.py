@@ -163,7 +163,10 @@ def test_both_ends_of_the_budget_have_an_answer_on_the_base_of_the_study(end: st
 
 def test_both_parts_of_the_budget_panel_say_what_they_show(budget_drawn: tuple[Figure, list[Artist]]) -> None:
     front, rule = (part.get_suptitle().replace("\n", " ") for part in budget_drawn[0].subfigs)
-    assert "predicted: what the rule builds (solid), width alone (dashed); bands: 95 % of the surface" in front
+    assert (
+        "predicted: what the rule builds (solid), width multiplier as it is (dashed); bands: 95 % of the surface"
+        in front
+    )
     assert "diamond: what to build, predicted, with the 95 % interval of one training" in front
     assert "rule fitted to what the surface expects most of" in rule
 

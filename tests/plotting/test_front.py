@@ -99,7 +99,10 @@ def test_both_lines_are_labelled_as_predicted_and_the_bands_explained(study: Syn
     (ax,) = figure.axes
     assert {"rule, predicted", "width only, predicted"} < {text.get_text() for text in ax.texts}
     said = figure.get_suptitle().replace("\n", " ")
-    assert "predicted: what the rule builds (solid), width alone (dashed); bands: 95 % of the surface" in said
+    assert (
+        "predicted: what the rule builds (solid), width multiplier as it is (dashed); bands: 95 % of the surface"
+        in said
+    )
 
 
 def test_the_caption_says_where_a_band_leaves_the_picture(study: SyntheticStudy) -> None:

@@ -13,7 +13,7 @@ from matplotlib.contour import ContourSet
 from gpscale.errors import FitError, UnknownNameError
 from gpscale.plotting import plot_surface, surface_data
 from gpscale.plotting.base import Columns
-from gpscale.plotting.equal_macs import Costs
+from gpscale.plotting.mac_contours import Costs
 from gpscale.surrogate.surface import Surface
 from tests.plotting.conftest import SyntheticStudy
 

@@ -16,7 +16,7 @@ from gpscale import families, rules
 from gpscale.comparison.fidelity import run_fidelity
 from gpscale.errors import RunDirError
 from gpscale.factors import FACTOR_NAMES, Factors
-from gpscale.recommender import Interval, Recommendation
+from gpscale.recommendation import Interval, Recommendation
 from gpscale.report import answer
 from gpscale.report.card import card, write_card
 from gpscale.run_dir import RunDir, shipped_studies
@@ -133,8 +133,7 @@ def usual_habit(text: str) -> str:
 def test_what_to_build_is_compared_with_width_alone(fitted: Study) -> None:
     budget, space = fitted.base.macs // 2, fitted.space
     closed = rules.pick(rules.get("width"), rules.Ground(space), budget).built
-    predicted = fitted.joint_surface().predict(closed.factors[None])
-    usual = Interval.of(float(predicted.mean[0]), float(predicted.observation_std[0]))
+    usual = Interval.predicted(fitted.joint_surface(), closed.factors)
     text = card(fitted)
     assert f"({Factors(*closed.factors)}; {format_macs(closed.macs)} MACs)" in usual_habit(text)
     assert f"a top-1 of {usual}" in usual_habit(text)

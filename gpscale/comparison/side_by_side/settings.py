@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from gpscale import families
-from gpscale.recommender import Method
+from gpscale.recommendation import Method
 from gpscale.run_dir import find_study
 from gpscale.sweep.config import FREE_TO_CHANGE
 from gpscale.sweep.file import Section, SettingsFile

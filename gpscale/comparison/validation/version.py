@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from gpscale import families, rules
-from gpscale.comparison.rule_picks import ground_of, predict_top1, try_pick
+from gpscale.comparison.rule_picks import ground_of, try_pick
 from gpscale.comparison.shares import check_shares
 from gpscale.errors import BudgetError, FitError, RunDirError, UnitError
 from gpscale.factors import FACTOR_NAMES
+from gpscale.recommendation import Interval
 from gpscale.rules import Ground, Pick
 from gpscale.rules.fitted import Transferred
 from gpscale.run_dir import RunDir
@@ -350,7 +351,7 @@ def _choose(name: str, share: float, seed: int | None, ground: Ground) -> Choice
     found = try_pick(name, ground, budget, seed or 0)
     if not isinstance(found, Pick):
         return Choice(name, share, budget, seed, missing=found)
-    mean, low, high = predict_top1(ground, found.built)
+    expected = Interval.predicted(ground.require_surface(), found.built.factors)
     # as JSON gives them back
     architecture = json.loads(json.dumps(found.built.architecture.to_dict()))
     factors = dict(zip(FACTOR_NAMES, found.built.factors.tolist(), strict=True))
@@ -363,9 +364,9 @@ def _choose(name: str, share: float, seed: int | None, ground: Ground) -> Choice
         macs=found.built.macs,
         params=found.built.params,
         factors=factors,
-        top1=mean,
-        top1_low=low,
-        top1_high=high,
+        top1=expected.mean,
+        top1_low=expected.low,
+        top1_high=expected.high,
         extrapolated=found.extrapolated,
     )
 

@@ -81,7 +81,7 @@ class Costs:
         return np.asarray(values, dtype=np.float64)
 
 
-def equal_macs(ax: Axes, grid: SurfaceGrid, costs: Costs, marks: FloatArray | None = None) -> Iterator[Artist]:
+def draw_mac_contours(ax: Axes, grid: SurfaceGrid, costs: Costs, marks: FloatArray | None = None) -> Iterator[Artist]:
     """Draw lines of equal MACs over a slice, each labelled with its c, and return what was drawn.
 
     Args:
