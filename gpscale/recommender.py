@@ -250,9 +250,14 @@ def _stock_bases(family: str) -> tuple[Base, ...]:
 def _cautions(run: RunDir, facts: Mapping[str, Any]) -> Iterator[str]:
     if not facts["diagnostics"]["top1"]["knows_more_than_macs"]:
         yield f"study {run.name!r} is not shown to know more than MACs do: its proportions may be luck"
+    alike = f"whether longer trainings than those of study {run.name!r} rank alike"
     if not run.fidelity_file.exists():
-        yield f"whether longer trainings than those of study {run.name!r} rank alike is not measured"
-    elif not read_json(run.fidelity_file)["for_deployment"]:
+        yield f"{alike} is not measured"
+        return
+    fidelity = read_json(run.fidelity_file)
+    if fidelity["compared"] < len(fidelity["trials"]):
+        yield f"{alike} is not settled: {fidelity['compared']} of {len(fidelity['trials'])} have ended"
+    elif not fidelity["for_deployment"]:
         yield f"longer trainings do not confirm the ranking of study {run.name!r}: not for deployment"
 
 

@@ -101,7 +101,10 @@ def hardware_rows(records: Sequence[TrialRecord]) -> list[tuple[str, str]]:
     rows = []
     for key, title in (("cpu", "processor"), ("device", "device"), ("threads", "threads a trial"), ("torch", "torch")):
         found = Counter(str(record.measured[key]) for record in records if key in record.measured)
-        each = (f"{value} ({count} trials)" if len(found) > 1 else value for value, count in sorted(found.items()))
+        each = (
+            f"{value} ({count} {'trial' if count == 1 else 'trials'})" if len(found) > 1 else value
+            for value, count in sorted(found.items())
+        )
         rows.append((title, ", ".join(each) or UNKNOWN))
     return rows
 
