@@ -44,11 +44,12 @@ class Ran:
 def measure(smoke: bool) -> list[Row]:
     """Return a row for the overhead of two workers, and one for them against one worker."""
     base, epochs, trials, alone = ("mobilevitv2_050@32", 1, WORKERS, 1) if smoke else (BASE, 10, 6 * WORKERS, 2)
+    few = {"train_images": 100, "validation_images": 100} if smoke else {}
     config = SweepConfig.from_values(
         {
             "base": base,
-            "data": {"stored_pixels": STORED_PIXELS},
-            "recipe": {"epochs": epochs, "batch_size": 128 if smoke else 32},
+            "data": {"stored_pixels": STORED_PIXELS, **few},
+            "recipe": {"epochs": epochs, "batch_size": 50 if smoke else 32},
         }
     )
     before, two, after = (

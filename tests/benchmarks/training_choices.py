@@ -53,13 +53,19 @@ def measure(smoke: bool) -> list[Row]:
         if smoke:
             # compiling takes longer than all the rest
             del settings["compiled"]
+        environments = [ENVIRONMENT, NO_ALLOCATOR]
         tcmalloc = ctypes.util.find_library("tcmalloc_minimal")
         if tcmalloc:
-            settings["tcmalloc"] = (workload, Variant.OURS, {**NO_ALLOCATOR, "LD_PRELOAD": tcmalloc})
-        sides = {
-            name: steps_per_second(stack.enter_context(forked(work, 1, variant, environment)), seconds)
-            for name, (work, variant, environment) in settings.items()
-        }
+            environments.append({**NO_ALLOCATOR, "LD_PRELOAD": tcmalloc})
+            settings["tcmalloc"] = (workload, Variant.OURS, environments[-1])
+        sides = {}
+        # those with the same environment share a server, because each server imports torch
+        for environment in environments:
+            names = [name for name, (_, _, own) in settings.items() if own is environment]
+            processes = stack.enter_context(forked([settings[name][:2] for name in names], environment))
+            sides |= {
+                name: steps_per_second([process], seconds) for name, process in zip(names, processes, strict=True)
+            }
         found = medians(interleaved(sides, rounds, warm_up=0 if smoke else 1))
         parts = _step_parts(workload, 2 if smoke else 20)
     images = {name: work.batch_size for name, (work, _, _) in settings.items()}

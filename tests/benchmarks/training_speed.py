@@ -68,7 +68,7 @@ def measure(smoke: bool) -> list[Row]:
         like = [json.dumps(dataclasses.asdict(PeerSettings(0, tuned=True)))]
         user = [json.dumps(dataclasses.asdict(PeerSettings(LOADER_WORKERS, tuned=False)))]
         task = [json.dumps(dataclasses.asdict(workload))]
-        ours = stack.enter_context(forked(workload, cores))
+        ours = stack.enter_context(forked([(workload, Variant.OURS)] * cores, ENVIRONMENT))
         sides = {
             "ours": ours,
             "one": ours[:1],
@@ -127,18 +127,16 @@ def steps_per_second(processes: Sequence[Process], seconds: float) -> Callable[[
 
 
 @contextlib.contextmanager
-def forked(
-    workload: Workload, count: int, variant: Variant = Variant.OURS, environment: Mapping[str, str] = ENVIRONMENT
-) -> Iterator[list[Process]]:
-    """Start gpscale's side as a sweep starts its workers."""
-    pipes = [(os.pipe(), os.pipe()) for _ in range(count)]
+def forked(variants: Sequence[tuple[Workload, Variant]], environment: Mapping[str, str]) -> Iterator[list[Process]]:
+    """Start processes of gpscale's side as a sweep starts its workers: all from one server, which imports once."""
+    pipes = [(os.pipe(), os.pipe()) for _ in variants]
     theirs = [(requests[0], answers[1]) for requests, answers in pipes]
     server = ForkServer(PRELOAD, environment, keep=[handle for pair in theirs for handle in pair])
     processes = [
         Process(os.fdopen(requests[1], "w"), os.fdopen(answers[0]), server.connection) for requests, answers in pipes
     ]
     try:
-        for number, pair in enumerate(theirs):
+        for number, ((workload, variant), pair) in enumerate(zip(variants, theirs, strict=True)):
             server.start(str(number), serve, workload, variant, *pair)
         yield processes
     finally:
