@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -18,9 +19,9 @@ from gpscale.report.card import card
 from gpscale.run_dir import RunDir
 from gpscale.study import Study
 from gpscale.trial import FailureReason, TrialState
-from tests.cli.command import gpscale_here
+from tests.cli.command import Ran, gpscale_here
 from tests.execution.processes import eventually
-from tests.integration.tiny_sweep import Driver, mid_trial, results, trial_process
+from tests.integration.tiny_sweep import Driver, mid_trial, results, trial_process, write_sweep
 from tests.synthetic_runs import snapshot
 
 MINUTES = 60.0
@@ -45,6 +46,15 @@ def wait_until(condition: Callable[[], bool], driver: Driver) -> None:
         assert driver.process.poll() is None, driver.process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def sweep_here(directory: Path, name: str, *options: object, runs: str = "runs") -> Ran:
+    """Go on with a sweep in this process and draw nothing, where neither its process nor its figures are tested."""
+    with mock.patch("gpscale.plotting.draw_all") as drawing:
+        ran = gpscale_here("sweep", write_sweep(directory), "--runs", directory / runs, "--name", name, *options)
+    assert ran.code == 0, ran.err
+    assert drawing.call_count == 1
+    return ran
 
 
 def without(files: Mapping[str, Any], *names: str) -> dict[str, Any]:
@@ -118,9 +128,8 @@ def test_a_driver_killed_in_mid_trial_leaves_no_process_and_the_same_command_giv
     status = json.loads(gpscale_here("status", run.path, "--json").out)
     assert status["running"] is False
     assert status["trials"] == {"finished": len(kept), "interrupted": 1, "pending": 5 - len(kept)}
-    with Driver(directory, "killed", "--workers", 1) as driver:
-        _, err = driver.wait()
-    assert f"6 trials, {len(kept)} done before, 1 at a time" in err
+    ran = sweep_here(directory, "killed", "--workers", 1)
+    assert f"6 trials, {len(kept)} done before, 1 at a time" in ran.err
     # one worker here, two there
     assert results(run) == results(whole[0])
     assert {trial: run.record_file(trial).read_bytes() for trial in kept} == kept
@@ -136,9 +145,8 @@ def test_more_trials_keep_the_first_ones_also_in_a_copy_without_images(
     # as a shipped study is: records without images and logs
     shutil.copytree(whole[0].path, copy.path, ignore=shutil.ignore_patterns("images", "log.txt", ".lock"))
     before = snapshot(copy.path / "trials")
-    with Driver(directory, "whole", "--trials", 8, runs="copies") as driver:
-        _, err = driver.wait()
-    assert "8 trials, 6 done before" in err
+    ran = sweep_here(directory, "whole", "--trials", 8, runs="copies")
+    assert "8 trials, 6 done before" in ran.err
     after = snapshot(copy.path / "trials")
     assert {name: after[name] for name in before} == before
     assert len(results(copy)) == 8
@@ -175,8 +183,7 @@ def test_a_trial_that_is_killed_is_recorded_and_shown_and_the_sweep_goes_on(dire
     assert f"failed {victim}: crashed: killed by signal 9" in shown.out
     # failed trials are run again when that is asked for, and only those
     before = without(results(run), victim)
-    with Driver(directory, "failing", "--workers", 2, "--trials", 7, "--retry", "crashed") as driver:
-        driver.wait()
+    sweep_here(directory, "failing", "--workers", 2, "--trials", 7, "--retry", "crashed")
     assert results(run)[victim] is not None
     assert without(results(run), victim) == before
 
