@@ -39,13 +39,18 @@ def test_the_number_comes_back_after_an_error() -> None:
     assert counts() == {2}
 
 
-def test_fits_and_draws_have_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fits_draws_and_grids_have_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[int]] = []
     optimise, joint = fit._optimise, GPPosterior.joint
     monkeypatch.setattr(fit, "_optimise", lambda mll: (seen.append(counts()), optimise(mll))[1])
+    predict = GPPosterior._predict_slab
+    monkeypatch.setattr(
+        GPPosterior, "_predict_slab", lambda self, *slab: (seen.append(counts()), predict(self, *slab))[1]
+    )
     monkeypatch.setattr(GPPosterior, "joint", lambda self, x: (seen.append(counts()), joint(self, x))[1])
     inputs = np.linspace(0, 1, 8)[:, None]
     posterior = fit.fit_posterior(inputs, np.sin(6 * inputs[:, 0]), restarts=1)
     posterior.draw(inputs, 3, np.random.default_rng(0))
-    assert seen == [{1}, {1}]
+    posterior.predict(np.linspace(0, 1, 1000)[:, None])
+    assert seen == [{1}, {1}, {1}]
     assert counts() == {2}

@@ -15,6 +15,7 @@ variance is that of the surface; Eq. 7's, of one more noisy observation, is `obs
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ FloatArray = npt.NDArray[np.float64]
 
 _BLOCK_BYTES = 512 * 1024
 """Size of one n x block buffer. Three of them fit a core's caches; smaller ones leave more of the time to Python."""
+
+_LEAST_BLOCK = 64
 
 _SLAB_BLOCKS = 16
 """Blocks whose points are prepared, and whose results are finished, together: threads wait for each other at every
@@ -104,7 +107,7 @@ class GPPosterior:
         """
         points = np.asarray(x, dtype=np.float64)
         mean, std = np.empty(len(points)), np.empty(len(points))
-        block = max(64, _BLOCK_BYTES // (8 * len(self.inputs)))
+        block = max(_LEAST_BLOCK, _BLOCK_BYTES // (8 * len(self.inputs)))
         slab = block * max(1, min(_SLAB_BLOCKS, len(points) // (block * max(1, threads))))
         starts = range(0, len(points), slab)
         threads = max(1, min(threads, len(starts)))
@@ -115,14 +118,16 @@ class GPPosterior:
                 part = slice(start, start + slab)
                 self._predict_slab(points[part], buffers, block, mean[part], std[part])
 
-        if threads == 1:
-            work(0)
-        else:
-            # imported here because a recommendation, which needs one thread, should not wait for it
-            from concurrent.futures import ThreadPoolExecutor
+        # BLAS would use threads of its own for each slab; for fewer points it does not
+        with one_thread() if len(points) >= _LEAST_BLOCK else contextlib.nullcontext():
+            if threads == 1:
+                work(0)
+            else:
+                # imported here because a recommendation, which needs one thread, should not wait for it
+                from concurrent.futures import ThreadPoolExecutor
 
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, range(threads)))
+                with ThreadPoolExecutor(threads) as pool:
+                    list(pool.map(work, range(threads)))
         return mean, std
 
     def joint(self, x: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
