@@ -16,7 +16,7 @@ from gpscale.benchmark.resolutions import measure_growth
 from gpscale.cli import bench_tables
 from gpscale.cli.output import print_json
 from gpscale.errors import RuntimeChoiceError
-from gpscale.execution.local import usable_cores
+from gpscale.execution.machine import usable_cores
 
 
 @dataclasses.dataclass(frozen=True)

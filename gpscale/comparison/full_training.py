@@ -17,8 +17,7 @@ from gpscale import runtimes
 from gpscale.benchmark.allocator import freed_memory_kept
 from gpscale.errors import ModelFileError, OutOfMemoryError, StorageError, SweepFileError
 from gpscale.execution import Ended, Event, Job, Progressed, Started
-from gpscale.execution.local import usable_cores
-from gpscale.execution.machine import cpu_model, training_device
+from gpscale.execution.machine import cpu_model, training_device, usable_cores
 from gpscale.execution.worker import is_out_of_memory, train_trial
 from gpscale.families.chosen import Chosen
 from gpscale.run_dir import RunDir, find_study

@@ -9,7 +9,8 @@ from gpscale.execution import local as local
 from gpscale.execution import ray as ray
 from gpscale.execution import replay as replay
 from gpscale.execution.base import Ended, Event, Executor, Job, Progressed, Started, get, names
-from gpscale.execution.local import LocalExecutor, usable_cores
+from gpscale.execution.local import LocalExecutor
+from gpscale.execution.machine import usable_cores
 from gpscale.execution.ray import RayExecutor
 from gpscale.execution.replay import ReplayExecutor
 from gpscale.execution.stored import StoredTrials

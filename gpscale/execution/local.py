@@ -25,26 +25,10 @@ from gpscale.errors import GpscaleError, StorageError
 from gpscale.execution import worker
 from gpscale.execution.base import Ended, Event, Job, Progressed, RunTrial, Started, check_limits, register
 from gpscale.execution.fork_server import ForkServer
-from gpscale.execution.machine import oom_kills, training_device
+from gpscale.execution.machine import ENVIRONMENT, oom_kills, training_device, usable_cores
 from gpscale.execution.sharing import find_workers
 from gpscale.run_dir import RunDir
 from gpscale.trial import FailureReason, Progress, TrialRecord
-
-ENVIRONMENT = {
-    # two threads in each worker collapse now and then, and threads that are started before a fork are lost after it
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    # glibc gives large blocks back at every free, and the kernel clears their pages anew at every step; kept, and in
-    # huge pages where the kernel grants them, they made trainings at 96 and 128 px up to half as fast again
-    "MALLOC_MMAP_THRESHOLD_": str(4 * 2**30),
-    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
-    "MALLOC_TOP_PAD_": str(64 * 2**20),
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-    # a worker that is killed has then written its log up to that moment
-    "PYTHONUNBUFFERED": "1",
-}
-"""What the workers' environment has beyond the driver's."""
 
 PROGRESS_SECONDS = 0.25
 """Least time between two reports of one trial."""
@@ -57,18 +41,6 @@ SERVER_LIVES = 3
 
 CANNOT_WRITE = 100
 """Exit status of a trial that could not write, less the number of the operating system's error."""
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use: affinity and container limits count.
-
-    Example:
-        >>> usable_cores() >= 1
-        True
-    """
-    import joblib
-
-    return int(joblib.cpu_count())
 
 
 @register

@@ -13,7 +13,7 @@ import socket
 from typing import Any
 
 from gpscale.errors import ClusterError, MissingPackageError
-from gpscale.execution.local import usable_cores
+from gpscale.execution.machine import usable_cores
 
 CONNECT_SECONDS = 10.0
 OBJECT_STORE_BYTES = 256 * 2**20

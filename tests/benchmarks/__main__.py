@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-from gpscale.execution.local import ENVIRONMENT
+from gpscale.execution.machine import ENVIRONMENT
 from tests.benchmarks.machine import describe_machine
 from tests.benchmarks.table import as_markdown
 

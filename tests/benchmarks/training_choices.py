@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gpscale.execution.fork_server import ForkServer
-from gpscale.execution.local import ENVIRONMENT
+from gpscale.execution.machine import ENVIRONMENT
 from gpscale.execution.worker import PRELOAD
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.store import ImageStore

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from gpscale.execution import usable_cores
 from gpscale.execution.fork_server import ForkServer
-from gpscale.execution.local import ENVIRONMENT
+from gpscale.execution.machine import ENVIRONMENT
 from gpscale.execution.worker import PRELOAD
 from gpscale.training.data.config import DataConfig
 from gpscale.training.data.store import ImageStore

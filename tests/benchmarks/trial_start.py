@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from gpscale.execution.fork_server import ForkServer
-from gpscale.execution.local import ENVIRONMENT
+from gpscale.execution.machine import ENVIRONMENT
 from gpscale.execution.worker import PRELOAD
 from tests.benchmarks.measuring import Goal, Row, Side, interleaved, medians, timed
 from tests.benchmarks.startup import REPOSITORY

@@ -8,8 +8,15 @@ import pytest
 import torch
 
 from gpscale.execution import usable_cores
-from gpscale.execution.local import ENVIRONMENT
-from gpscale.execution.machine import PACKAGES, cpu_model, describe_machine, oom_kills, training_device, versions
+from gpscale.execution.machine import (
+    ENVIRONMENT,
+    PACKAGES,
+    cpu_model,
+    describe_machine,
+    oom_kills,
+    training_device,
+    versions,
+)
 
 
 def test_a_machine_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
