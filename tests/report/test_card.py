@@ -226,7 +226,7 @@ def test_hardware_dates_and_cost_are_those_of_the_records(tmp_path: Path) -> Non
         }  # fmt: skip
         write_json(run.record_file(record.id), values)
     made = section(card(fit_run(run, figures=False)), "How it was made")
-    assert "| processor | Another CPU (1 trials), Some CPU (7 trials) |" in made
+    assert "| processor | Another CPU (1 trial), Some CPU (7 trials) |" in made
     assert "| threads a trial | 2 |" in made
     assert "| torch | 9.9 |" in made
     # 8 trials of 3100 to 3800 seconds on two threads
